@@ -1,0 +1,125 @@
+"""What travels between the Jobs agent and whatever runs its steps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    EXITED = "exited"
+    SIGNALED = "signaled"
+    TIMED_OUT = "timed_out"
+    STOPPED = "stopped"
+    REFUSED = "refused"
+
+
+class Stream(StrEnum):
+    """Where a process wrote its output."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerCall:
+    """A handler to run: its name, its arguments, and where to look for it.
+
+    `path` is "default" for the handler directory, a directory, or empty for the
+    handler directory first and then PATH.
+    """
+
+    handler: str
+    args: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandCall:
+    """A command to run without a shell, as the user that the step names."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRequest:
+    """One step to run.
+
+    `run_id` names this attempt of this step, `job_key` the job that it belongs to: all
+    steps of a job share one directory. `timeout` is in seconds.
+    """
+
+    run_id: str
+    job_key: str
+    call: HandlerCall | CommandCall
+    run_as_user: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The process of a run has started."""
+
+    run_id: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutput:
+    """A process wrote something. After a limit, a run tells no more of its output."""
+
+    run_id: str
+    stream: Stream
+    data: bytes
+
+
+type RunEvent = RunStarted | RunOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended and the end of what it wrote.
+
+    `exit_status` is there when it exited, `signal` (a name such as SIGKILL) when a signal
+    ended it, `detail` says why it was refused.
+    """
+
+    outcome: RunOutcome
+    exit_status: int | None = None
+    signal: str | None = None
+    detail: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    stderr_lines: int = 0
+
+
+class RunRefusedError(Exception):
+    """A step may not or cannot run; its message says what was found and what is expected."""
+
+
+class Runner(Protocol):
+    """Something that runs steps: here, or elsewhere for us."""
+
+    async def run(
+        self, request: StepRequest, on_event: Callable[[RunEvent], None]
+    ) -> RunResult:
+        """Run a step to its end.
+
+        Failures of the step are results, never exceptions. A cancelled call leaves no
+        process behind that this runner could not find again.
+        """
+
+    async def stop(self, run_id: str) -> None:
+        """End a run in an orderly way; its `run` then returns. Unknown runs are ignored."""
+
+    async def has_run(self, run_id: str) -> bool:
+        """Tell whether a run is known here, so that `run` would re-attach to it."""
+
+    async def recover(self, job_key: str) -> None:
+        """End what an earlier life of the agent left running of a job, if it is lost."""
+
+    async def release(self, job_key: str) -> None:
+        """Forget a job: remove the directory that its steps shared."""
