@@ -1,0 +1,1 @@
+"""One thing's life with AWS IoT Jobs. Knows no Home Assistant."""

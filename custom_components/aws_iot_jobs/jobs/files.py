@@ -1,0 +1,42 @@
+"""Write a file so that a crash leaves the old one or the new one, never a part."""
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import aiofiles
+import aiofiles.os
+
+
+async def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file's content durably: temporary file, fsync, rename. Raises OSError."""
+    temporary = temporary_for(path)
+    async with aiofiles.open(temporary, "wb") as file:
+        await file.write(data)
+        await file.flush()
+        await asyncio.to_thread(os.fsync, file.fileno())
+    await aiofiles.os.replace(temporary, path)
+    await asyncio.to_thread(_sync_directory, path.parent)
+
+
+async def remove(path: Path) -> None:
+    """Remove a file durably, and what a crash left beside it. Raises OSError."""
+    for file in (temporary_for(path), path):
+        with contextlib.suppress(FileNotFoundError):
+            await aiofiles.os.unlink(file)
+    await asyncio.to_thread(_sync_directory, path.parent)
+
+
+def temporary_for(path: Path) -> Path:
+    """Return where a file's next content is written first."""
+    return path.with_name(f"{path.name}.tmp")
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename or removal in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,172 @@
+"""What AWS IoT Jobs and this agent tell each other and the world."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class JobStatus(StrEnum):
+    """The status of a job execution, in AWS's words."""
+
+    QUEUED = "QUEUED"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REJECTED = "REJECTED"
+    TIMED_OUT = "TIMED_OUT"
+    CANCELED = "CANCELED"
+    REMOVED = "REMOVED"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether an execution with this status has ended."""
+        return self not in (JobStatus.QUEUED, JobStatus.IN_PROGRESS)
+
+
+class StepStatus(StrEnum):
+    """What has become of a step."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    FAILURE_IGNORED = "FAILURE_IGNORED"
+    STOPPED = "STOPPED"
+    SKIPPED = "SKIPPED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the step."""
+        return self not in (StepStatus.PENDING, StepStatus.IN_PROGRESS)
+
+
+class ExecutionKey(NamedTuple):
+    """What makes a job execution the same one: on a thing, nothing else does."""
+
+    job_id: str
+    execution_number: int
+
+    def __str__(self) -> str:
+        """Name a directory or a run."""
+        return f"{self.job_id}.{self.execution_number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionState:
+    """What AWS says of an execution."""
+
+    status: JobStatus
+    version_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobExecution:
+    """A job execution as AWS hands it out. The document is not checked yet.
+
+    `seconds_before_timed_out` is AWS's `approximateSecondsBeforeTimedOut`.
+    """
+
+    key: ExecutionKey
+    status: JobStatus
+    version_number: int
+    document: Any = field(repr=False)
+    seconds_before_timed_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepState:
+    """One step of a job, at one moment.
+
+    `attempt` counts from 1: a step that a restart interrupted is tried again.
+    """
+
+    name: str
+    status: StepStatus = StepStatus.PENDING
+    reason: str = ""
+    attempt: int = 1
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """How far the steps of a job are, and the end of what they have written."""
+
+    steps: tuple[StepState, ...]
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def last_started_index(self) -> int | None:
+        """The place of the step that runs or ran last, from 0."""
+        return _last_started_index(self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutcome:
+    """How a job ended, and what AWS is told of it."""
+
+    status: JobStatus
+    reason: str
+    status_details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """A job execution on this thing, at one moment.
+
+    `reason` says why it ended as it did; `status_details` is what AWS was told last.
+    """
+
+    key: ExecutionKey
+    status: JobStatus
+    steps: tuple[StepState, ...] = ()
+    reason: str = ""
+    status_details: Mapping[str, str] = field(default_factory=dict)
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def current_index(self) -> int | None:
+        """The place of the step that runs, from 0; none where none does."""
+        for index, step in enumerate(self.steps):
+            if step.status is StepStatus.IN_PROGRESS:
+                return index
+        return None
+
+    @property
+    def last_started_index(self) -> int | None:
+        """The place of the step that runs or ran last, from 0."""
+        return _last_started_index(self.steps)
+
+    @property
+    def progress(self) -> int:
+        """How much of it is done, in percent of its steps."""
+        if self.status.terminal or not self.steps:
+            return 100 if self.status.terminal else 0
+        return 100 * sum(step.status.ended for step in self.steps) // len(self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentState:
+    """What the agent knows, at one moment.
+
+    `connected` is true while AWS IoT is connected and all that is needed is subscribed;
+    otherwise `error` says what is in the way, as far as it is known. `job` is the job
+    that runs, `last_job` the one that ended last. `journal_set_aside` is where a journal
+    that could not be read is now.
+    """
+
+    connected: bool = False
+    error: Exception | None = None
+    job: JobState | None = None
+    last_job: JobState | None = None
+    journal_set_aside: Path | None = None
+
+
+def _last_started_index(steps: tuple[StepState, ...]) -> int | None:
+    started = [index for index, step in enumerate(steps) if step.started_at is not None]
+    return started[-1] if started else None

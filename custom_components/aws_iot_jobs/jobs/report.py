@@ -1,0 +1,145 @@
+"""What AWS is told of a job: status details that it accepts, and reasons in words.
+
+AWS takes at most 10 pairs; keys match `[a-zA-Z0-9:_-]{1,128}`, values have 1 to 1024
+characters (API reference, UpdateJobExecution). Whether newlines and tabs pass is not
+documented; `stricter_details` has what to send when they did not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+import re
+import unicodedata
+
+from ..runner.model import RunOutcome, RunResult
+from .document import JobDocument, Step
+from .model import JobProgress, StepState, StepStatus
+
+MAX_PAIRS = 10
+MAX_VALUE = 1024
+
+_ESCAPE_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))"
+)
+_KEPT_CONTROLS = "\n\t"
+
+
+def running_details(name: str, index: int, count: int) -> dict[str, str]:
+    """Return the status details of a job whose step `index`, from 0, of `count` runs."""
+    return _details(
+        {"step": name, "stepIndex": str(index + 1), "stepCount": str(count)}
+    )
+
+
+def final_details(
+    reason: str, progress: JobProgress, *, include_stdout: bool
+) -> dict[str, str]:
+    """Return the status details of a job that has ended: why, and the end of its output."""
+    stdout = progress.stdout if include_stdout else ""
+    return _details({"reason": reason}) | _details(
+        {"stdout": stdout, "stderr": progress.stderr}, keep_end=True
+    )
+
+
+def reason_details(reason: str) -> dict[str, str]:
+    """Return the status details of a job that has not run: why."""
+    return _details({"reason": reason})
+
+
+def stricter_details(details: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield what else to try when AWS refuses status details, from most to nothing."""
+    yield {key: _plain(value) for key, value in details.items() if _plain(value)}
+    if reason := _plain(details.get("reason", "")):
+        yield {"reason": reason}
+    yield {}
+
+
+def judge_step(
+    step: Step, result: RunResult, seconds_left: float | None = None
+) -> tuple[StepStatus, str]:
+    """Return what a run's end means for its step, and the reason when it failed.
+
+    `seconds_left` is what AWS's timer leaves to the job: without any, no failure can be
+    ignored.
+    """
+    if result.outcome is RunOutcome.STOPPED:
+        return StepStatus.STOPPED, "stopped"
+    if result.outcome is RunOutcome.TIMED_OUT and seconds_left == 0:
+        return StepStatus.FAILED, "stopped, for the job's time in AWS IoT Jobs is over"
+    problem = _problem(step, result)
+    if not problem:
+        return StepStatus.SUCCEEDED, ""
+    if step.ignore_failure:
+        return StepStatus.FAILURE_IGNORED, problem
+    return StepStatus.FAILED, problem
+
+
+def _problem(step: Step, result: RunResult) -> str:
+    match result.outcome:
+        case RunOutcome.REFUSED:
+            return result.detail
+        case RunOutcome.TIMED_OUT:
+            return (
+                f"timed out after {step.timeout:g} s" if step.timeout else "timed out"
+            )
+        case RunOutcome.SIGNALED:
+            return f"ended by signal {result.signal}"
+    if result.exit_status != 0:
+        return f"exit status {result.exit_status}"
+    if step.allow_stderr is not None and result.stderr_lines > step.allow_stderr:
+        return (
+            f"{result.stderr_lines} lines on stderr, "
+            f"more than the {step.allow_stderr} of allowStdErr"
+        )
+    return ""
+
+
+def step_label(document: JobDocument, index: int) -> str:
+    """Return how a reason names a step."""
+    steps = document.all_steps
+    if document.final_step is not None and index == len(steps) - 1:
+        return f"final step {steps[index].name!r}"
+    return f"step {index + 1} of {len(document.steps)} {steps[index].name!r}"
+
+
+def success_reason(document: JobDocument, steps: Sequence[StepState]) -> str:
+    """Return the reason of a job that succeeded, with the failures that were ignored."""
+    ignored = [
+        f"{step_label(document, index)}: {step.reason}"
+        for index, step in enumerate(steps)
+        if step.status is StepStatus.FAILURE_IGNORED
+    ]
+    succeeded = f"{len(steps) - len(ignored)} of {len(steps)} steps succeeded"
+    failures = "; ".join(ignored)
+    return f"{succeeded}; failure ignored: {failures}" if failures else succeeded
+
+
+def _details(pairs: Mapping[str, str], *, keep_end: bool = False) -> dict[str, str]:
+    """Clean and shorten values; those with nothing left go."""
+    cleaned = ((key, _printable(value)) for key, value in pairs.items())
+    return {
+        key: value[-MAX_VALUE:] if keep_end else value[:MAX_VALUE]
+        for key, value in cleaned
+        if value
+    }
+
+
+def _printable(text: str) -> str:
+    """Drop terminal escape sequences and control characters but newline and tab."""
+    text = _ESCAPE_SEQUENCE.sub("", text)
+    return "".join(
+        character
+        for character in text
+        if character in _KEPT_CONTROLS
+        or unicodedata.category(character) not in ("Cc", "Cs")
+    )
+
+
+def _plain(text: str) -> str:
+    """Leave no character of Unicode's category C."""
+    spaced = "".join(
+        " " if character in _KEPT_CONTROLS else character for character in text
+    )
+    return "".join(
+        character
+        for character in spaced
+        if not unicodedata.category(character).startswith("C")
+    ).strip()

@@ -1,0 +1,278 @@
+"""The AWS IoT Jobs data plane as calls, within the minimal policy.
+
+Each request carries a token of its own. What may pass (no answer, no connection,
+throttling, an internal error) is tried again with backoff until it is answered or the
+caller gives up; every other answer is the caller's to act on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+import logging
+from typing import Any
+import uuid
+
+from .backoff import backoff
+from .connection import MAX_BACKOFF_SECONDS, Connection, ConnectionSettings
+from .errors import (
+    ConnectError,
+    DisconnectedError,
+    JobsError,
+    MalformedMessageError,
+    RequestRejectedError,
+    RequestTimeoutError,
+)
+from .messages import (
+    RejectedCode,
+    Topics,
+    client_token,
+    decode,
+    encode,
+    execution,
+    execution_state,
+    rejection,
+)
+from .model import ExecutionKey, ExecutionState, JobExecution, JobStatus
+
+_LOGGER = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_SECONDS = 10
+FIRST_BACKOFF_SECONDS = 1
+
+_FINAL_CODES = frozenset(
+    {
+        RejectedCode.INVALID_JSON,
+        RejectedCode.INVALID_REQUEST,
+        RejectedCode.INVALID_STATE_TRANSITION,
+        RejectedCode.INVALID_TOPIC,
+        RejectedCode.RESOURCE_NOT_FOUND,
+        RejectedCode.TERMINAL_STATE_REACHED,
+        RejectedCode.VERSION_MISMATCH,
+    }
+)
+
+
+class JobsService:
+    """AWS IoT Jobs, as one thing sees it.
+
+    Callbacks are called in the event loop: `on_ready` whenever the connection is there
+    and subscribed, `on_problem` with what is in the way, `on_next` with the next pending
+    job that AWS notifies of, or None.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        on_ready: Callable[[], None],
+        on_problem: Callable[[JobsError], None],
+        on_next: Callable[[JobExecution | None], None],
+    ) -> None:
+        """Prepare the service for the thing of these settings."""
+        self._topics = Topics(settings.thing_name)
+        self._on_ready = on_ready
+        self._on_problem = on_problem
+        self._on_next = on_next
+        self._ready = asyncio.Event()
+        self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._abandoned: deque[str] = deque(maxlen=100)
+        self._warned: set[str] = set()
+        self._connection = Connection(
+            settings,
+            self._topics.filters,
+            on_ready=self._is_ready,
+            on_lost=self._lost,
+            on_message=self._message,
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether the connection is there and subscribed."""
+        return self._ready.is_set()
+
+    async def start(self) -> None:
+        """Begin to connect. Raises CredentialsError for a key or certificate of no use."""
+        await self._connection.start()
+
+    async def stop(self) -> None:
+        """Disconnect; requests that wait for an answer fail."""
+        self._ready.clear()
+        await self._connection.stop()
+        self._fail_pending(DisconnectedError("stopped"))
+
+    async def start_next(self) -> JobExecution | None:
+        """Take the next pending job: StartNextPendingJobExecution.
+
+        Returns None when there is none. Raises RequestRejectedError.
+        """
+        return await self._call(self._topics.start_next, {}, execution)
+
+    async def update(
+        self,
+        key: ExecutionKey,
+        status: JobStatus,
+        *,
+        expected_version: int,
+        status_details: Mapping[str, str] | None = None,
+        step_timeout_minutes: int | None = None,
+    ) -> ExecutionState:
+        """Tell of a job's status: UpdateJobExecution.
+
+        Without `status_details`, those that AWS has stay. Returns the state of the
+        execution that came of it. Raises RequestRejectedError.
+        """
+        request = _update(
+            key, status, expected_version, status_details, step_timeout_minutes
+        )
+        return await self._call(self._topics.update(key.job_id), request, _state)
+
+    async def update_once(
+        self, key: ExecutionKey, status: JobStatus, *, expected_version: int
+    ) -> ExecutionState:
+        """Do what `update` does, but try only once.
+
+        Raises RequestRejectedError, RequestTimeoutError and ConnectError.
+        """
+        request = _update(key, status, expected_version, None, None)
+        return _state(await self._request(self._topics.update(key.job_id), request))
+
+    async def _call[T](
+        self,
+        topic: str,
+        request: Mapping[str, Any],
+        read: Callable[[dict[str, Any]], T],
+    ) -> T:
+        """Make a request until it is answered, and read the answer."""
+        for delay in backoff(FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS):
+            await self._ready.wait()
+            try:
+                return read(await self._request(topic, request))
+            except RequestRejectedError as err:
+                if err.code in _FINAL_CODES:
+                    raise
+                problem: JobsError = err
+            except (ConnectError, RequestTimeoutError, MalformedMessageError) as err:
+                problem = err
+            _LOGGER.debug("%s: %s; trying again in %.1f s", topic, problem, delay)
+            if not isinstance(problem, DisconnectedError):
+                self._on_problem(problem)
+            await asyncio.sleep(delay)
+        raise AssertionError("a backoff never ends")
+
+    async def _request(self, topic: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        token = uuid.uuid4().hex
+        answer: asyncio.Future[dict[str, Any]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._pending[token] = answer
+        try:
+            await self._connection.publish(
+                topic, encode({**request, "clientToken": token})
+            )
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                return await answer
+        except TimeoutError as err:
+            raise RequestTimeoutError(
+                f"AWS IoT Jobs did not answer on {topic}"
+            ) from err
+        finally:
+            del self._pending[token]
+            if answer.cancel():
+                # Its answer may still come, and is no news then.
+                self._abandoned.append(token)
+            elif not answer.cancelled():
+                answer.exception()
+
+    def _is_ready(self) -> None:
+        self._ready.set()
+        self._on_ready()
+
+    def _lost(self, error: ConnectError) -> None:
+        self._ready.clear()
+        self._fail_pending(error)
+        self._on_problem(error)
+
+    def _fail_pending(self, error: ConnectError) -> None:
+        for answer in self._pending.values():
+            if not answer.done():
+                answer.set_exception(DisconnectedError(str(error)))
+
+    def _message(self, topic: str, payload: bytes) -> None:
+        """Hand a message to whom it is for; one that makes no sense is ignored."""
+        try:
+            message = decode(payload)
+            if topic == self._topics.notify_next:
+                self._notified(message)
+            elif self._topics.is_accepted(topic):
+                self._answer(topic, message)
+            elif self._topics.is_rejected(topic):
+                self._reject(topic, message)
+            else:
+                self._warn_once(topic, "it is not a topic of this thing")
+        except MalformedMessageError as err:
+            self._warn_once(topic, str(err))
+
+    def _notified(self, message: dict[str, Any]) -> None:
+        try:
+            next_execution = execution(message)
+        except MalformedMessageError:
+            # Something has changed all the same: let the agent ask what.
+            self._on_next(None)
+            raise
+        self._on_next(next_execution)
+
+    def _answer(self, topic: str, message: dict[str, Any]) -> None:
+        if answer := self._asked(topic, message):
+            answer.set_result(message)
+
+    def _reject(self, topic: str, message: dict[str, Any]) -> None:
+        if answer := self._asked(topic, message):
+            told = rejection(message)
+            answer.set_exception(
+                RequestRejectedError(told.code, told.message, told.state)
+            )
+
+    def _asked(
+        self, topic: str, message: dict[str, Any]
+    ) -> asyncio.Future[dict[str, Any]] | None:
+        """Return the request that still waits for this answer."""
+        token = client_token(message)
+        if token is None:
+            self._warn_once(topic, "it has no clientToken")
+            return None
+        answer = self._pending.get(token)
+        if answer is not None and not answer.done():
+            return answer
+        if answer is None and token not in self._abandoned:
+            self._warn_once(topic, "it answers no request of this connection")
+        return None
+
+    def _warn_once(self, topic: str, problem: str) -> None:
+        """Tell of a message that was ignored: once for each kind, then for debugging."""
+        kind = problem.partition(":")[0]
+        level = logging.DEBUG if kind in self._warned else logging.WARNING
+        self._warned.add(kind)
+        _LOGGER.log(level, "Ignored a message on %s: %s", topic, problem)
+
+
+def _update(
+    key: ExecutionKey,
+    status: JobStatus,
+    expected_version: int,
+    status_details: Mapping[str, str] | None,
+    step_timeout_minutes: int | None,
+) -> dict[str, Any]:
+    return {
+        "status": status,
+        "statusDetails": None if status_details is None else dict(status_details),
+        "expectedVersion": expected_version,
+        "executionNumber": key.execution_number,
+        "includeJobExecutionState": True,
+        "stepTimeoutInMinutes": step_timeout_minutes,
+    }
+
+
+def _state(message: dict[str, Any]) -> ExecutionState:
+    if (state := execution_state(message)) is None:
+        raise MalformedMessageError("executionState: missing")
+    return state
