@@ -1,0 +1,301 @@
+"""A real MQTT broker on loopback that lets a thing do what the minimal policy allows.
+
+It is mosquitto with mutual TLS: the common name of a certificate is who it speaks for. The
+dynamic-security plugin answers what the policy does not allow as AWS IoT does, with reason
+code 0x87 for that topic alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+import json
+import os
+from pathlib import Path
+import re
+import shutil
+import signal
+import socket
+from types import TracebackType
+from typing import Any, Self
+
+from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
+
+from .certificates import CertificateAuthority, Credentials
+
+HOST = "localhost"
+SERVICE = "aws"
+"""The name of the client that may do everything: AWS's part in a test."""
+
+_START_SECONDS = 10
+_PLUGIN = "mosquitto_dynamic_security.so"
+_RUNNING = re.compile(r"mosquitto version \S+ running")
+
+
+class Broker:
+    """A mosquitto that runs for as long as its context lasts, always on the same port.
+
+    `ca` signs the certificates of all who may connect.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        things: Iterable[str] = ("thing-1",),
+        *,
+        forbidden: Iterable[str] = (),
+    ) -> None:
+        """Prepare a broker that keeps its files in a directory.
+
+        `forbidden` are topics and topic filters that the policy of no thing has.
+        """
+        self.ca = CertificateAuthority()
+        self.port = _free_port()
+        self._directory = directory
+        self._credentials = {name: self.ca.device(name) for name in (SERVICE, *things)}
+        self._log = _Log()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._write_files(tuple(things), frozenset(forbidden))
+
+    async def __aenter__(self) -> Self:
+        """Start it."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it, whatever state it is in."""
+        await self.stop()
+
+    def settings(self, thing: str = "thing-1") -> ConnectionSettings:
+        """Return what a thing connects with."""
+        credentials = self._credentials[thing]
+        return ConnectionSettings(
+            endpoint=HOST,
+            port=self.port,
+            thing_name=thing,
+            certificate=credentials.certificate,
+            private_key=credentials.private_key,
+            root_ca=self.ca.certificate,
+        )
+
+    @property
+    def service_credentials(self) -> Credentials:
+        """The certificate and key of the client that may do everything."""
+        return self._credentials[SERVICE]
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """What the broker has logged, over all its starts: all packets, and denials."""
+        return tuple(self._log.lines)
+
+    async def logged(self, pattern: str, *, count: int = 1) -> None:
+        """Wait until `count` lines of the log, from its beginning, have a pattern in them."""
+        expression = re.compile(pattern)
+        await self._log.wait(
+            lambda lines: sum(bool(expression.search(line)) for line in lines) >= count
+        )
+
+    def subscribed_by(self, client_id: str) -> list[str]:
+        """Return the topic filters that a client asked for, allowed or not."""
+        filters: list[str] = []
+        subscriber = None
+        for line in self._log.lines:
+            if found := re.match(r"(?:\d+: )?Received SUBSCRIBE from (\S+)", line):
+                subscriber = found[1]
+            elif re.match(r"(?:\d+: )?Sending SUBACK", line):
+                subscriber = None
+            elif subscriber == client_id and (
+                found := re.match(r"(?:\d+: )?\t(\S+) \(QoS \d\)", line)
+            ):
+                filters.append(found[1])
+        return filters
+
+    def published_by(self, client_id: str) -> list[str]:
+        """Return the topics of the messages that a client sent, allowed or not."""
+        expression = re.compile(
+            rf"(?:Received|Denied) PUBLISH from {re.escape(client_id)} \(.*?'(.*?)'"
+        )
+        found = map(expression.search, self._log.lines)
+        return [match[1] for match in found if match]
+
+    async def start(self) -> None:
+        """Start, and return when it takes connections."""
+        assert self._process is None
+        self._process = await asyncio.create_subprocess_exec(
+            _mosquitto(),
+            "-c",
+            str(self._directory / "mosquitto.conf"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stderr is not None
+        starts = len(self._log.lines)
+        self._reading = asyncio.create_task(self._log.read(self._process.stderr))
+        async with asyncio.timeout(_START_SECONDS):
+            await self._log.wait(lambda lines: any(map(_RUNNING.search, lines[starts:])))
+
+    async def stop(self) -> None:
+        """Stop in an orderly way; a broker that does not run is left alone."""
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Kill it: connections break without a word."""
+        await self._end(signal.SIGKILL)
+
+    async def restart(self) -> None:
+        """Stop and start: sessions and subscriptions are lost."""
+        await self.stop()
+        await self.start()
+
+    def freeze(self) -> None:
+        """Let it do nothing, while its connections stay open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen broker go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def _end(self, number: signal.Signals) -> None:
+        if (process := self._process) is None:
+            return
+        assert self._reading is not None
+        if process.returncode is None:
+            self.thaw()
+            self._signal(number)
+        await process.wait()
+        await self._reading
+        self._process = self._reading = None
+
+    def _write_files(self, things: tuple[str, ...], forbidden: frozenset[str]) -> None:
+        server = self.ca.server(HOST)
+        files = {
+            "ca.pem": self.ca.certificate,
+            "server.pem": server.certificate,
+            "server.key": server.private_key,
+            "security.json": json.dumps(_security(things, forbidden)).encode(),
+            "mosquitto.conf": self._configuration().encode(),
+        }
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (self._directory / name).write_bytes(content)
+
+    def _configuration(self) -> str:
+        directory = self._directory
+        lines = [
+            "log_dest stderr",
+            "log_type all",
+            f"listener {self.port} 127.0.0.1",
+            f"cafile {directory / 'ca.pem'}",
+            f"certfile {directory / 'server.pem'}",
+            f"keyfile {directory / 'server.key'}",
+            "require_certificate true",
+            "use_identity_as_username true",
+            "set_tcp_nodelay true",
+            "message_size_limit 131072",
+            f"plugin {_plugin()}",
+            f"plugin_opt_config_file {directory / 'security.json'}",
+        ]
+        if os.geteuid() == 0:
+            # Otherwise it becomes a user that cannot read the files here.
+            lines.append("user root")
+        return "\n".join((*lines, ""))
+
+
+class _Log:
+    """The lines of a log, as they come."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._changed = asyncio.Event()
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        """Take lines until the stream ends."""
+        async for line in stream:
+            self.lines.append(line.decode(errors="replace").rstrip("\n"))
+            self._changed.set()
+
+    async def wait(self, condition: Callable[[list[str]], bool]) -> None:
+        """Wait until the lines meet a condition."""
+        while not condition(self.lines):
+            self._changed.clear()
+            await self._changed.wait()
+
+
+def _security(things: tuple[str, ...], forbidden: frozenset[str]) -> dict[str, Any]:
+    """Return the configuration of the dynamic-security plugin."""
+    everything = [
+        _allow(kind, topic)
+        for kind in (
+            "publishClientSend",
+            "publishClientReceive",
+            "subscribePattern",
+            "unsubscribePattern",
+        )
+        for topic in ("#", "$aws/#")
+    ]
+    roles = {SERVICE: everything} | {
+        thing: [rule for rule in _minimal_policy(thing) if rule["topic"] not in forbidden]
+        for thing in things
+    }
+    return {
+        "defaultACLAccess": {
+            "publishClientSend": False,
+            "publishClientReceive": False,
+            "subscribe": False,
+            "unsubscribe": False,
+        },
+        "clients": [{"username": name, "roles": [{"rolename": name}]} for name in roles],
+        "groups": [],
+        "roles": [{"rolename": name, "acls": acls} for name, acls in roles.items()],
+    }
+
+
+def _minimal_policy(thing: str) -> list[dict[str, Any]]:
+    """Return what the policy of the README allows a thing, and nothing else."""
+    jobs = f"$aws/things/{thing}/jobs"
+    heard = (
+        f"{jobs}/start-next/accepted",
+        f"{jobs}/start-next/rejected",
+        f"{jobs}/+/update/accepted",
+        f"{jobs}/+/update/rejected",
+        f"{jobs}/notify-next",
+    )
+    return [
+        *(_allow("publishClientSend", f"{jobs}/{said}") for said in ("start-next", "+/update")),
+        *(_allow("publishClientReceive", topic) for topic in heard),
+        *(_allow("subscribePattern", topic) for topic in heard),
+    ]
+
+
+def _allow(kind: str, topic: str) -> dict[str, Any]:
+    return {"acltype": kind, "topic": topic, "priority": 0, "allow": True}
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _mosquitto() -> str:
+    path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"
+    if (program := shutil.which("mosquitto", path=path)) is None:
+        raise FileNotFoundError("mosquitto is not installed")
+    return program
+
+
+def _plugin() -> Path:
+    for folder in (Path("/usr/lib"), Path("/usr/local/lib")):
+        if found := [*folder.glob(_PLUGIN), *folder.glob(f"*/{_PLUGIN}")]:
+            return found[0]
+    raise FileNotFoundError(f"{_PLUGIN} of mosquitto is not installed")

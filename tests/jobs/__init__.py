@@ -1,0 +1,1 @@
+"""Tests of the Jobs agent: no Home Assistant."""

@@ -1,0 +1,139 @@
+"""An agent with everything around it: broker, service, handlers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+import contextlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+import ssl
+
+import pytest
+import pytest_socket
+
+from custom_components.aws_iot_jobs.jobs.agent import Agent, AgentSettings
+from custom_components.aws_iot_jobs.jobs.model import AgentState
+from custom_components.aws_iot_jobs.runner.local import LocalRunner
+
+from ..broker import Broker
+from ..fake_jobs_service import FakeJobsService
+
+THING = "thing-1"
+
+
+@pytest.fixture(autouse=True)
+def sockets_on_loopback(socket_enabled: None) -> None:
+    """Let the fake service connect to the broker, and nothing to anywhere else."""
+    pytest_socket.socket_allow_hosts(
+        ["127.0.0.1", "localhost", "::1"], allow_unix_socket=True
+    )
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """Run a broker that enforces the minimal policy."""
+    async with Broker(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+async def service(broker: Broker, tmp_path: Path) -> AsyncIterator[FakeJobsService]:
+    """Run AWS IoT Jobs behind the broker."""
+    async with FakeJobsService(
+        port=broker.port, tls_context=tls_context(broker, tmp_path)
+    ) as it:
+        yield it
+
+
+def tls_context(broker: Broker, directory: Path) -> ssl.SSLContext:
+    """Return how the service proves who it is."""
+    certificate, key = directory / "service.pem", directory / "service.key"
+    certificate.write_bytes(broker.service_credentials.certificate)
+    key.write_bytes(broker.service_credentials.private_key)
+    context = ssl.create_default_context(cadata=broker.ca.certificate.decode())
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+@dataclass
+class Device:
+    """A thing whose agent can be started, stopped and started again."""
+
+    settings: AgentSettings
+    handlers: Path
+    grace: float = 2.0
+    states: list[AgentState] = field(default_factory=list)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _task: asyncio.Task[None] | None = None
+    _agent: Agent | None = None
+
+    def handler(self, name: str, text: str, mode: int = 0o700) -> Path:
+        """Put a handler into the handler directory."""
+        file = self.handlers / name
+        file.write_text(text)
+        file.chmod(mode)
+        return file
+
+    @property
+    def state(self) -> AgentState:
+        """The agent's state."""
+        assert self._agent is not None
+        return self._agent.state
+
+    async def start(self) -> None:
+        """Start an agent with an empty memory."""
+        work = self.settings.directory / "work"
+        self._agent = Agent(
+            self.settings, LocalRunner(self.handlers, work, grace=self.grace)
+        )
+        self._agent.subscribe(self._note)
+        self._task = asyncio.create_task(self._agent.run())
+
+    async def stop(self) -> None:
+        """Stop the agent as Home Assistant does, and wait for its end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def until(
+        self, condition: Callable[[AgentState], bool], within: float = 20
+    ) -> None:
+        """Wait until the agent's state meets a condition."""
+        async with asyncio.timeout(within), self._changed:
+            await self._changed.wait_for(lambda: condition(self.state))
+
+    async def connected(self) -> None:
+        """Wait until the agent is connected and subscribed."""
+        await self.until(lambda state: state.connected)
+
+    def _note(self, state: AgentState) -> None:
+        self.states.append(state)
+        self._waking = asyncio.ensure_future(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+@pytest.fixture
+async def stopped_device(broker: Broker, tmp_path: Path) -> AsyncIterator[Device]:
+    """Make a thing whose agent does not run yet."""
+    handlers = tmp_path / "handlers"
+    handlers.mkdir(mode=0o700)
+    settings = AgentSettings(
+        connection=replace(broker.settings(THING)),
+        directory=tmp_path / "thing",
+        facts={"operatingSystem": ["linux", "debian"], "thingName": [THING]},
+    )
+    device = Device(settings=settings, handlers=handlers)
+    yield device
+    await device.stop()
+
+
+@pytest.fixture
+async def device(stopped_device: Device, service: FakeJobsService) -> Device:
+    """Return a thing whose agent is connected."""
+    await stopped_device.start()
+    await stopped_device.connected()
+    return stopped_device
