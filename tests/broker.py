@@ -101,18 +101,9 @@ class Broker:
 
     def subscribed_by(self, client_id: str) -> list[str]:
         """Return the topic filters that a client asked for, allowed or not."""
-        filters: list[str] = []
-        subscriber = None
-        for line in self._log.lines:
-            if found := re.match(r"(?:\d+: )?Received SUBSCRIBE from (\S+)", line):
-                subscriber = found[1]
-            elif re.match(r"(?:\d+: )?Sending SUBACK", line):
-                subscriber = None
-            elif subscriber == client_id and (
-                found := re.match(r"(?:\d+: )?\t(\S+) \(QoS \d\)", line)
-            ):
-                filters.append(found[1])
-        return filters
+        expression = re.compile(rf"\d+: {re.escape(client_id)} \d+ (\S+)")
+        found = map(expression.fullmatch, self._log.lines)
+        return [match[1] for match in found if match]
 
     def published_by(self, client_id: str) -> list[str]:
         """Return the topics of the messages that a client sent, allowed or not."""
@@ -137,7 +128,9 @@ class Broker:
         starts = len(self._log.lines)
         self._reading = asyncio.create_task(self._log.read(self._process.stderr))
         async with asyncio.timeout(_START_SECONDS):
-            await self._log.wait(lambda lines: any(map(_RUNNING.search, lines[starts:])))
+            await self._log.wait(
+                lambda lines: any(map(_RUNNING.search, lines[starts:]))
+            )
 
     async def stop(self) -> None:
         """Stop in an orderly way; a broker that does not run is left alone."""
@@ -243,7 +236,9 @@ def _security(things: tuple[str, ...], forbidden: frozenset[str]) -> dict[str, A
         for topic in ("#", "$aws/#")
     ]
     roles = {SERVICE: everything} | {
-        thing: [rule for rule in _minimal_policy(thing) if rule["topic"] not in forbidden]
+        thing: [
+            rule for rule in _minimal_policy(thing) if rule["topic"] not in forbidden
+        ]
         for thing in things
     }
     return {
@@ -253,7 +248,9 @@ def _security(things: tuple[str, ...], forbidden: frozenset[str]) -> dict[str, A
             "subscribe": False,
             "unsubscribe": False,
         },
-        "clients": [{"username": name, "roles": [{"rolename": name}]} for name in roles],
+        "clients": [
+            {"username": name, "roles": [{"rolename": name}]} for name in roles
+        ],
         "groups": [],
         "roles": [{"rolename": name, "acls": acls} for name, acls in roles.items()],
     }
@@ -270,7 +267,10 @@ def _minimal_policy(thing: str) -> list[dict[str, Any]]:
         f"{jobs}/notify-next",
     )
     return [
-        *(_allow("publishClientSend", f"{jobs}/{said}") for said in ("start-next", "+/update")),
+        *(
+            _allow("publishClientSend", f"{jobs}/{said}")
+            for said in ("start-next", "+/update")
+        ),
         *(_allow("publishClientReceive", topic) for topic in heard),
         *(_allow("subscribePattern", topic) for topic in heard),
     ]

@@ -220,6 +220,10 @@ class FakeJobsService:
         assert self._client is not None
         await self._client.publish(topic, payload, qos=1)
 
+    async def send_json(self, topic: str, message: dict[str, Any]) -> None:
+        """Publish any message."""
+        await self.send(topic, json.dumps(message).encode())
+
     # The service itself
 
     async def _serve(self) -> None:
@@ -298,7 +302,7 @@ class FakeJobsService:
     async def _publish(self, topic: str, message: dict[str, Any]) -> None:
         if self._client is not None:
             with contextlib.suppress(aiomqtt.MqttError):
-                await self.send(topic, json.dumps(message).encode())
+                await self.send_json(topic, message)
 
     async def _tell_change(self) -> None:
         async with self._changed:

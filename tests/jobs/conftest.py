@@ -88,6 +88,11 @@ class Device:
         self._agent.subscribe(self._note)
         self._task = asyncio.create_task(self._agent.run())
 
+    def retry_now(self) -> None:
+        """Tell the agent that the network is back."""
+        assert self._agent is not None
+        self._agent.retry_now()
+
     async def stop(self) -> None:
         """Stop the agent as Home Assistant does, and wait for its end."""
         if self._task is not None:
@@ -95,6 +100,14 @@ class Device:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+
+    async def ended(self) -> None:
+        """Wait until the agent has ended by itself; raise what it raised."""
+        assert self._task is not None
+        async with asyncio.timeout(20):
+            await asyncio.wait((self._task,))
+        task, self._task = self._task, None
+        await task
 
     async def until(
         self, condition: Callable[[AgentState], bool], within: float = 20

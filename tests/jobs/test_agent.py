@@ -1,33 +1,15 @@
 """The agent, from a job in AWS to its result there, over a real broker and real processes."""
 
 from pathlib import Path
-from typing import Any
 
 from custom_components.aws_iot_jobs.jobs.model import JobStatus, StepStatus
 
 from ..broker import Broker
 from ..fake_jobs_service import FakeJobsService
 from .conftest import THING, Device
+from .documents import command_step, document, handler_step
 
 PREFIX = f"$aws/things/{THING}/jobs/"
-
-
-def handler_step(handler: str, *args: str, **fields: Any) -> dict[str, Any]:
-    """Return a step that runs a handler of the handler directory."""
-    given = {"handler": handler, "args": list(args), "path": "default"}
-    action = {"name": handler, "type": "runHandler", "input": given} | fields
-    return {"action": action}
-
-
-def command_step(command: str, **fields: Any) -> dict[str, Any]:
-    """Return a step that runs a command."""
-    action = {"name": command, "type": "runCommand", "input": {"command": command}}
-    return {"action": action | fields}
-
-
-def document(*steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """Return a job document of the new schema that wants its output back."""
-    return {"version": "1.0", "includeStdOut": True, "steps": list(steps)} | fields
 
 
 async def test_runs_the_steps_in_order_and_the_final_step_last(

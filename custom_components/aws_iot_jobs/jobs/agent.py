@@ -84,6 +84,10 @@ class Agent:
 
         return unsubscribe
 
+    def retry_now(self) -> None:
+        """Connect at once: there is reason to believe that the network is back."""
+        self._service.retry_now()
+
     async def run(self) -> None:
         """Serve until cancelled; then the running step is ended in an orderly way.
 

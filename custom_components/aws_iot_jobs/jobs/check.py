@@ -3,11 +3,15 @@
 import asyncio
 import uuid
 
-from .connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings
+from .connection import ConnectionSettings
 from .errors import EndpointError, JobsError, RequestRejectedError
 from .messages import RejectedCode
 from .model import ExecutionKey, JobStatus
 from .service import JobsService
+
+TIMEOUT_SECONDS = 45
+"""How long a check takes at most. The TLS library tells of a server that it does not trust
+only after 10 to 30 seconds, so that nobody learns from the time that it takes."""
 
 
 async def check_connection(settings: ConnectionSettings) -> None:
@@ -32,13 +36,13 @@ async def check_connection(settings: ConnectionSettings) -> None:
     )
     try:
         await service.start()
-        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await ready
         await _update_unknown_job(service)
     except TimeoutError as err:
         raise EndpointError(
             f"no answer from {settings.endpoint}:{settings.port} within "
-            f"{CONNECT_TIMEOUT_SECONDS} s"
+            f"{TIMEOUT_SECONDS} s"
         ) from err
     finally:
         await service.stop()

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import concurrent.futures
 from dataclasses import dataclass, field
 import logging
+import time
+from typing import Any
 
 from awscrt import exceptions, mqtt5
 from awsiot import mqtt5_client_builder
@@ -22,6 +24,7 @@ from .errors import (
     EndpointError,
     NotAuthorizedError,
     ServerCertificateError,
+    TakenOverError,
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -29,11 +32,16 @@ _LOGGER = logging.getLogger(__name__)
 DEFAULT_PORT = 8883
 ALPN_PORT = 443
 KEEP_ALIVE_SECONDS = 60
+PING_TIMEOUT_SECONDS = 20
 ACK_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 20
 STOP_TIMEOUT_SECONDS = 5
 MIN_BACKOFF_SECONDS = 1
 MAX_BACKOFF_SECONDS = 120
+STABLE_SECONDS = 60
+"""How long a connection must last to count as one: only then the backoff starts anew."""
+TAKEOVERS = 3
+"""How many short connections in a row make a fight between two clients of one name."""
 
 _QOS = mqtt5.QoS.AT_LEAST_ONCE
 _FIRST_FAILURE_CODE = 0x80
@@ -61,6 +69,7 @@ _CREDENTIALS_ERRORS = {
     "AWS_ERROR_MQTT_UNEXPECTED_HANGUP",
     "AWS_IO_SOCKET_CLOSED",
     "AWS_IO_TLS_ALERT_NOT_GRACEFUL",
+    "AWS_IO_TLS_ERROR_READ_FAILURE",
     "AWS_ERROR_MQTT5_CONNACK_CONNECTION_REFUSED",
 }
 
@@ -107,6 +116,9 @@ class Connection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = asyncio.Event()
         self._subscribing: asyncio.Task[None] | None = None
+        self._retrying: asyncio.Task[None] | None = None
+        self._connected_at: float | None = None
+        self._short_connections = 0
         self.ready = False
 
     async def start(self) -> None:
@@ -123,13 +135,15 @@ class Connection:
             return
         self._client = None
         self._cancel_subscribing()
+        if self._retrying is not None:
+            self._retrying.cancel()
         self.ready = False
-        client.stop(mqtt5.DisconnectPacket())
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
-                await self._stopped.wait()
-        except TimeoutError:
-            _LOGGER.debug("%s: the MQTT client did not stop in time", self)
+        await self._stop_client(client)
+
+    def retry_now(self) -> None:
+        """Connect at once where the next try would come later."""
+        if self._client is not None and not self.ready and self._retrying is None:
+            self._retrying = asyncio.ensure_future(self._retry(self._client))
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publish with QoS 1, and wait until it is acknowledged.
@@ -161,6 +175,7 @@ class Connection:
                 ca_bytes=settings.root_ca,
                 client_id=settings.thing_name,
                 keep_alive_interval_sec=KEEP_ALIVE_SECONDS,
+                ping_timeout_ms=PING_TIMEOUT_SECONDS * 1000,
                 ack_timeout_sec=ACK_TIMEOUT_SECONDS,
                 connack_timeout_ms=CONNECT_TIMEOUT_SECONDS * 1000,
                 session_behavior=mqtt5.ClientSessionBehaviorType.CLEAN,
@@ -170,15 +185,17 @@ class Connection:
                 retry_jitter_mode=mqtt5.ExponentialBackoffJitterMode.FULL,
                 min_reconnect_delay_ms=MIN_BACKOFF_SECONDS * 1000,
                 max_reconnect_delay_ms=MAX_BACKOFF_SECONDS * 1000,
+                min_connected_time_to_reset_reconnect_delay_ms=STABLE_SECONDS * 1000,
                 on_publish_received=self._from_client(self._received),
                 on_lifecycle_connection_success=self._from_client(self._connected),
                 on_lifecycle_connection_failure=self._from_client(self._failed),
                 on_lifecycle_disconnection=self._from_client(self._disconnected),
                 on_lifecycle_stopped=self._from_client(self._has_stopped),
             )
-        except exceptions.AwsCrtError as err:
+        # awscrt raises a bare RuntimeError for what its TLS library does not take.
+        except (exceptions.AwsCrtError, RuntimeError) as err:
             raise CredentialsError(
-                f"the certificate or the private key cannot be used: {err.message}"
+                f"the certificate or the private key cannot be used: {err}"
             ) from err
 
     def _from_client[T](self, callback: Callable[[T], None]) -> Callable[[T], None]:
@@ -193,6 +210,23 @@ class Connection:
 
         return hand_over
 
+    async def _retry(self, client: mqtt5.Client) -> None:
+        """Start the client anew: it then forgets its backoff."""
+        try:
+            await self._stop_client(client)
+            client.start()
+        finally:
+            self._retrying = None
+
+    async def _stop_client(self, client: mqtt5.Client) -> None:
+        self._stopped.clear()
+        client.stop(mqtt5.DisconnectPacket())
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+                await self._stopped.wait()
+        except TimeoutError:
+            _LOGGER.debug("%s: the MQTT client did not stop in time", self)
+
     def _received(self, data: mqtt5.PublishReceivedData) -> None:
         packet = data.publish_packet
         self._on_message(packet.topic, bytes(packet.payload or b""))
@@ -200,6 +234,7 @@ class Connection:
     def _connected(self, _: mqtt5.LifecycleConnectSuccessData) -> None:
         if self._client is None:
             return
+        self._connected_at = time.monotonic()
         self._cancel_subscribing()
         self._subscribing = asyncio.ensure_future(self._keep_subscribing(self._client))
 
@@ -209,8 +244,26 @@ class Connection:
     def _disconnected(self, data: mqtt5.LifecycleDisconnectData) -> None:
         self._cancel_subscribing()
         packet = data.disconnect_packet
-        reason = repr(packet.reason_code) if packet else _message(data.exception)
+        if self._is_takeover(packet):
+            self._lose(TakenOverError(self._settings.thing_name))
+            return
+        reason = packet.reason_code.name if packet else _message(data.exception)
         self._lose(DisconnectedError(f"the connection to AWS IoT was lost: {reason}"))
+
+    def _is_takeover(self, packet: mqtt5.DisconnectPacket | None) -> bool:
+        """Tell whether this is the end of another short connection of many.
+
+        AWS IoT closes a client's connection when another connects with its name, and does
+        not always say why.
+        """
+        lasted = time.monotonic() - (self._connected_at or 0)
+        said = packet is not None and (
+            packet.reason_code == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER
+        )
+        # What ends by itself within its first minute says the same as the broker might.
+        short = lasted < STABLE_SECONDS and (said or packet is None)
+        self._short_connections = self._short_connections + 1 if short else 0
+        return self._short_connections >= TAKEOVERS
 
     def _has_stopped(self, _: mqtt5.LifecycleStoppedData) -> None:
         self._stopped.set()
@@ -262,15 +315,23 @@ class Connection:
         The client completes its futures whatever we do, and fails on one that was
         cancelled: hence the shield.
         """
+        operation = asyncio.wrap_future(future)
+        operation.add_done_callback(_take_notice)
         try:
             async with asyncio.timeout(ACK_TIMEOUT_SECONDS + 5):
-                return await asyncio.shield(asyncio.wrap_future(future))
+                return await asyncio.shield(operation)
         except exceptions.AwsCrtError as err:
             raise DisconnectedError(
                 f"AWS IoT did not acknowledge: {_message(err)}"
             ) from err
         except TimeoutError as err:
             raise DisconnectedError("AWS IoT did not acknowledge in time") from err
+
+
+def _take_notice(operation: asyncio.Future[Any]) -> None:
+    """Have the error of an operation that nobody waits for any more not be logged."""
+    if not operation.cancelled():
+        operation.exception()
 
 
 def _message(error: BaseException | None) -> str:

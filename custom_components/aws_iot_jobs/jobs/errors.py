@@ -43,6 +43,17 @@ class DisconnectedError(ConnectError):
     """The connection was lost, or is not there yet."""
 
 
+class TakenOverError(DisconnectedError):
+    """Another client connects with the same thing name, again and again."""
+
+    def __init__(self, thing_name: str) -> None:
+        """Name the thing."""
+        super().__init__(
+            f"connections end soon after they are made: most likely another client "
+            f"connects as {thing_name}, too"
+        )
+
+
 class RequestTimeoutError(JobsError):
     """AWS IoT did not answer a request in time."""
 

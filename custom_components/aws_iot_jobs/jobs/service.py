@@ -100,6 +100,10 @@ class JobsService:
         await self._connection.stop()
         self._fail_pending(DisconnectedError("stopped"))
 
+    def retry_now(self) -> None:
+        """Connect at once where the next try would come later."""
+        self._connection.retry_now()
+
     async def start_next(self) -> JobExecution | None:
         """Take the next pending job: StartNextPendingJobExecution.
 

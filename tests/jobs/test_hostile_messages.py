@@ -1,0 +1,127 @@
+"""Messages that AWS never sends, and some that it might: survived, told once, no job lost."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from ..fake_jobs_service import FakeJobsService
+from .conftest import THING, Device
+from .documents import command_step, document
+
+PREFIX = f"$aws/things/{THING}/jobs/"
+_EXECUTION = {
+    "jobId": "x",
+    "status": "QUEUED",
+    "versionNumber": 1,
+    "executionNumber": 1,
+    "jobDocument": {"version": "1.0", "steps": []},
+}
+PAYLOADS: list[bytes] = [
+    b"",
+    b"\xff\xfe",
+    b"{",
+    b"null",
+    b"[]",
+    b"42",
+    b'"text"',
+    b"[" * 100_000,
+    b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
+    b'{"clientToken": ' + b"1" * 5000 + b"}",
+    json.dumps({"filler": "x" * 120_000}).encode(),
+    *(
+        json.dumps({"execution": execution}).encode()
+        for execution in (
+            {},
+            [],
+            "x",
+            {"jobId": "x"},
+            _EXECUTION | {"jobId": "../../etc"},
+            _EXECUTION | {"jobId": "x" * 65},
+            _EXECUTION | {"jobId": None},
+            _EXECUTION | {"executionNumber": "1"},
+            _EXECUTION | {"executionNumber": True},
+            _EXECUTION | {"versionNumber": 1.5},
+            _EXECUTION | {"status": "NOVEL"},
+            {
+                key: value
+                for key, value in _EXECUTION.items()
+                if key != "executionNumber"
+            },
+            {key: value for key, value in _EXECUTION.items() if key != "jobDocument"},
+        )
+    ),
+    json.dumps({"clientToken": "unknown"}).encode(),
+    json.dumps({"clientToken": "unknown", "message": "no code"}).encode(),
+    json.dumps({"clientToken": 5, "code": ["x"], "executionState": 3}).encode(),
+]
+TOPICS = (
+    "start-next/accepted",
+    "start-next/rejected",
+    "job-1/update/accepted",
+    "no-such-job/update/rejected",
+    "notify-next",
+)
+
+
+async def _works(service: FakeJobsService) -> None:
+    job = await service.ended(service.create_job(document(command_step("true"))))
+    assert job.status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+async def test_nonsense_is_survived(
+    device: Device,
+    service: FakeJobsService,
+    topic: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The next job runs as if nothing had been."""
+    for payload in PAYLOADS:
+        await service.send(PREFIX + topic, payload)
+    await _works(service)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_the_same_nonsense_is_told_once(
+    device: Device, service: FakeJobsService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A flood of it does not flood the log."""
+    for _ in range(50):
+        await service.send(f"{PREFIX}start-next/accepted", b"{")
+    await _works(service)
+    assert sum("Ignored a message" in line for line in caplog.text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+async def test_nonsense_while_a_job_runs_does_not_disturb_it(
+    device: Device, service: FakeJobsService, topic: str
+) -> None:
+    """Its answers still find their requests."""
+    job = service.create_job(document(command_step("sleep,1"), command_step("true")))
+    await device.until(lambda state: state.job is not None)
+    for payload in PAYLOADS:
+        await service.send(PREFIX + topic, payload)
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "document_given", [None, "text", 5, [], {}, {"version": "1.0", "steps": None}]
+)
+async def test_a_job_without_a_real_document_is_rejected(
+    device: Device, service: FakeJobsService, document_given: Any
+) -> None:
+    """With a reason in words."""
+    job = await service.ended(service.create_job(document_given))
+    assert job.status == "REJECTED"
+    assert job.status_details["reason"].startswith("invalid job document: ")
+
+
+async def test_answers_for_another_thing_are_ignored(
+    device: Device, service: FakeJobsService
+) -> None:
+    """The broker would not deliver them; if it did, nothing would come of it."""
+    await service.send("$aws/things/thing-2/jobs/notify-next", b"{}")
+    await _works(service)
