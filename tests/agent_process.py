@@ -16,6 +16,7 @@ import signal
 import sys
 from typing import Any
 
+from custom_components.aws_iot_jobs.jobs import backoff, connection, service, updates
 from custom_components.aws_iot_jobs.jobs.agent import Agent, AgentSettings
 from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
@@ -29,6 +30,7 @@ class AgentProcess:
     directory: Path
     handlers: Path
     grace: float = 2.0
+    hurry: bool = False
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -64,23 +66,36 @@ class AgentProcess:
         await process.wait()
 
     def _as_json(self) -> dict[str, Any]:
-        connection = self.connection
-        assert connection.root_ca is not None
+        settings = self.connection
+        assert settings.root_ca is not None
         return {
-            "endpoint": connection.endpoint,
-            "port": connection.port,
-            "thing_name": connection.thing_name,
-            "certificate": connection.certificate.decode(),
-            "private_key": connection.private_key.decode(),
-            "root_ca": connection.root_ca.decode(),
+            "endpoint": settings.endpoint,
+            "port": settings.port,
+            "thing_name": settings.thing_name,
+            "certificate": settings.certificate.decode(),
+            "private_key": settings.private_key.decode(),
+            "root_ca": settings.root_ca.decode(),
             "directory": str(self.directory / "thing"),
             "handlers": str(self.handlers),
             "grace": self.grace,
+            "hurry": self.hurry,
         }
+
+
+def _hurry() -> None:
+    """Notice dead links and try again within seconds, so that much can happen in a minute."""
+    connection.KEEP_ALIVE_SECONDS = 2
+    connection.PING_TIMEOUT_SECONDS = 1
+    connection.ACK_TIMEOUT_SECONDS = 2
+    backoff.MAX_SECONDS = 1
+    service.ANSWER_TIMEOUT_SECONDS = 1
+    updates.MIN_INTERVAL_SECONDS = 0.2
 
 
 async def _main(file: Path) -> None:
     given = json.loads(file.read_bytes())
+    if given["hurry"]:
+        _hurry()
     directory = Path(given["directory"])
     runner = LocalRunner(
         Path(given["handlers"]), directory / "work", grace=given["grace"]

@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 from types import TracebackType
 from typing import Any, Self
 
@@ -86,6 +87,16 @@ class Broker:
     def service_credentials(self) -> Credentials:
         """The certificate and key of the client that may do everything."""
         return self._credentials[SERVICE]
+
+    def service_tls_context(self) -> ssl.SSLContext:
+        """Return how the client that may do everything proves who it is."""
+        certificate = self._directory / "service.pem"
+        key = self._directory / "service.key"
+        certificate.write_bytes(self.service_credentials.certificate)
+        key.write_bytes(self.service_credentials.private_key)
+        context = ssl.create_default_context(cadata=self.ca.certificate.decode())
+        context.load_cert_chain(certificate, key)
+        return context
 
     @property
     def log(self) -> tuple[str, ...]:

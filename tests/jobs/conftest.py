@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-import ssl
 
 import pytest
 import pytest_socket
@@ -36,22 +35,12 @@ async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def service(broker: Broker, tmp_path: Path) -> AsyncIterator[FakeJobsService]:
+async def service(broker: Broker) -> AsyncIterator[FakeJobsService]:
     """Run AWS IoT Jobs behind the broker."""
     async with FakeJobsService(
-        port=broker.port, tls_context=tls_context(broker, tmp_path)
+        port=broker.port, tls_context=broker.service_tls_context()
     ) as it:
         yield it
-
-
-def tls_context(broker: Broker, directory: Path) -> ssl.SSLContext:
-    """Return how the service proves who it is."""
-    certificate, key = directory / "service.pem", directory / "service.key"
-    certificate.write_bytes(broker.service_credentials.certificate)
-    key.write_bytes(broker.service_credentials.private_key)
-    context = ssl.create_default_context(cadata=broker.ca.certificate.decode())
-    context.load_cert_chain(certificate, key)
-    return context
 
 
 @dataclass

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.aws_iot_jobs.jobs import connection, service as service_module
+from custom_components.aws_iot_jobs.jobs import (
+    backoff,
+    connection,
+    service as service_module,
+)
 from custom_components.aws_iot_jobs.jobs.agent import Agent
 from custom_components.aws_iot_jobs.jobs.errors import (
     CredentialsError,
@@ -38,7 +42,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 2)
     monkeypatch.setattr(connection, "PING_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(connection, "ACK_TIMEOUT_SECONDS", 2)
-    monkeypatch.setattr(connection, "MAX_BACKOFF_SECONDS", 1)
+    monkeypatch.setattr(backoff, "MAX_SECONDS", 1)
     monkeypatch.setattr(service_module, "ANSWER_TIMEOUT_SECONDS", 1)
 
 
@@ -222,7 +226,7 @@ async def test_a_network_that_is_back_is_used_at_once(
     """A hint from outside ends the wait for the next try."""
     await device.stop()
     monkeypatch.setattr(connection, "MIN_BACKOFF_SECONDS", 60)
-    monkeypatch.setattr(connection, "MAX_BACKOFF_SECONDS", 120)
+    monkeypatch.setattr(backoff, "MAX_SECONDS", 120)
     await device.start()
     await device.connected()
     await broker.kill()

@@ -16,7 +16,7 @@ from typing import Any
 from awscrt import exceptions, mqtt5
 from awsiot import mqtt5_client_builder
 
-from .backoff import backoff
+from . import backoff
 from .errors import (
     ConnectError,
     CredentialsError,
@@ -37,7 +37,6 @@ ACK_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 20
 STOP_TIMEOUT_SECONDS = 5
 MIN_BACKOFF_SECONDS = 1
-MAX_BACKOFF_SECONDS = 120
 STABLE_SECONDS = 60
 """How long a connection must last to count as one: only then the backoff starts anew."""
 TAKEOVERS = 3
@@ -184,7 +183,7 @@ class Connection:
                 ),
                 retry_jitter_mode=mqtt5.ExponentialBackoffJitterMode.FULL,
                 min_reconnect_delay_ms=MIN_BACKOFF_SECONDS * 1000,
-                max_reconnect_delay_ms=MAX_BACKOFF_SECONDS * 1000,
+                max_reconnect_delay_ms=backoff.MAX_SECONDS * 1000,
                 min_connected_time_to_reset_reconnect_delay_ms=STABLE_SECONDS * 1000,
                 on_publish_received=self._from_client(self._received),
                 on_lifecycle_connection_success=self._from_client(self._connected),
@@ -280,7 +279,7 @@ class Connection:
 
     async def _keep_subscribing(self, client: mqtt5.Client) -> None:
         """Subscribe to all filters, however often it takes: a policy may be mended."""
-        for delay in backoff(MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS):
+        for delay in backoff.backoff(MIN_BACKOFF_SECONDS):
             try:
                 await self._subscribe(client)
             except ConnectError as err:

@@ -10,9 +10,12 @@ import aiofiles.os
 
 
 async def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file's content durably: temporary file, fsync, rename. Raises OSError."""
+    """Replace a file's content durably: temporary file, fsync, rename.
+
+    Nobody but this user can read it. Raises OSError.
+    """
     temporary = temporary_for(path)
-    async with aiofiles.open(temporary, "wb") as file:
+    async with aiofiles.open(temporary, "wb", opener=_open_private) as file:
         await file.write(data)
         await file.flush()
         await asyncio.to_thread(os.fsync, file.fileno())
@@ -31,6 +34,10 @@ async def remove(path: Path) -> None:
 def temporary_for(path: Path) -> Path:
     """Return where a file's next content is written first."""
     return path.with_name(f"{path.name}.tmp")
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import uuid
 
 from .backoff import backoff
-from .connection import MAX_BACKOFF_SECONDS, Connection, ConnectionSettings
+from .connection import Connection, ConnectionSettings
 from .errors import (
     ConnectError,
     DisconnectedError,
@@ -147,7 +147,7 @@ class JobsService:
         read: Callable[[dict[str, Any]], T],
     ) -> T:
         """Make a request until it is answered, and read the answer."""
-        for delay in backoff(FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS):
+        for delay in backoff(FIRST_BACKOFF_SECONDS):
             await self._ready.wait()
             try:
                 return read(await self._request(topic, request))

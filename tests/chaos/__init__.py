@@ -1,0 +1,1 @@
+"""Everything that can be killed is killed; afterwards the ledger is checked."""
