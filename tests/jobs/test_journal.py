@@ -15,7 +15,6 @@ import aiofiles.os
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.aws_iot_jobs.jobs import files
 from custom_components.aws_iot_jobs.jobs.journal import JobRecord, Journal
 from custom_components.aws_iot_jobs.jobs.model import (
     ExecutionKey,
@@ -129,9 +128,9 @@ def crash_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         return asynchronous if inspect.iscoroutinefunction(deed) else plain
 
-    monkeypatch.setattr(files.aiofiles.os, "replace", crashing(aiofiles.os.replace))
-    monkeypatch.setattr(files.aiofiles.os, "unlink", crashing(aiofiles.os.unlink))
-    monkeypatch.setattr(files.os, "fsync", crashing(os.fsync))
+    monkeypatch.setattr(aiofiles.os, "replace", crashing(aiofiles.os.replace))
+    monkeypatch.setattr(aiofiles.os, "unlink", crashing(aiofiles.os.unlink))
+    monkeypatch.setattr(os, "fsync", crashing(os.fsync))
 
     def set_left(deeds: int) -> None:
         left[0] = deeds
