@@ -155,6 +155,7 @@ class FakeJobsService:
         self.faults = Faults()
         self.executions: list[Execution] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.received_at: list[float] = []
 
     async def __aenter__(self) -> Self:
         """Connect, and stay connected until the end."""
@@ -262,6 +263,7 @@ class FakeJobsService:
     async def _receive(self, topic: str, payload: bytes) -> None:
         request = json.loads(payload)
         self.requests.append((topic, request))
+        self.received_at.append(time.monotonic())
         await self._tell_change()
         if self.faults.loses_request():
             return

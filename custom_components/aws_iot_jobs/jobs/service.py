@@ -38,6 +38,8 @@ _LOGGER = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_SECONDS = 10
 FIRST_BACKOFF_SECONDS = 1
+MIN_REQUEST_INTERVAL_SECONDS = 0.02
+"""Half of the rate at which AWS IoT Core takes messages from a connection: 100 a second."""
 
 _FINAL_CODES = frozenset(
     {
@@ -75,6 +77,7 @@ class JobsService:
         self._on_next = on_next
         self._ready = asyncio.Event()
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._next_request_at = 0.0
         self._abandoned: deque[str] = deque(maxlen=100)
         self._warned: set[str] = set()
         self._connection = Connection(
@@ -164,6 +167,7 @@ class JobsService:
         raise AssertionError("a backoff never ends")
 
     async def _request(self, topic: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        await self._pace()
         token = uuid.uuid4().hex
         answer: asyncio.Future[dict[str, Any]] = (
             asyncio.get_running_loop().create_future()
@@ -186,6 +190,13 @@ class JobsService:
                 self._abandoned.append(token)
             elif not answer.cancelled():
                 answer.exception()
+
+    async def _pace(self) -> None:
+        """Wait until another request keeps within AWS's rate."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next_request_at)
+        self._next_request_at = at + MIN_REQUEST_INTERVAL_SECONDS
+        await asyncio.sleep(at - now)
 
     def _is_ready(self) -> None:
         self._ready.set()
