@@ -1,0 +1,255 @@
+"""Run steps elsewhere: the runner behind an HTTP service.
+
+A run goes on there whatever happens here. It is found again by its id: after a lost
+connection its events are read from where they broke off, after a restart from the start.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from dataclasses import dataclass, field
+import json
+import logging
+import random
+from typing import Any
+
+import aiohttp
+
+from .model import RunEvent, RunOutcome, RunResult, StepRequest
+from .wire import event_from_json, request_as_json
+
+_LOGGER = logging.getLogger(__name__)
+
+API_VERSION = 1
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20)
+# The service sends at least an empty line every 15 seconds.
+STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=45)
+MIN_RETRY_SECONDS = 0.5
+MAX_RETRY_SECONDS = 15.0
+
+
+class RunnerError(Exception):
+    """The service cannot be used. Its message is for people."""
+
+
+class RunnerUnreachableError(RunnerError):
+    """The service does not answer."""
+
+
+class RunnerTokenError(RunnerError):
+    """The service does not accept the token."""
+
+
+class RunnerVersionError(RunnerError):
+    """The service speaks another version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerAddress:
+    """Where a service is, and the token that it wants."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerInfo:
+    """What a service says of itself."""
+
+    operating_systems: tuple[str, ...]
+    architecture: str
+    handler_directory: str
+
+
+class _Reading:
+    """How far the events of a run have been read."""
+
+    def __init__(self, run_id: str, on_event: Callable[[RunEvent], None]) -> None:
+        self._run_id = run_id
+        self._on_event = on_event
+        self.number = 0
+
+    def take(self, line: bytes) -> RunResult | None:
+        """Take a line of the stream; return the result when it is that."""
+        try:
+            numbered = event_from_json(self._run_id, json.loads(line))
+        except (ValueError, RecursionError) as err:
+            raise RunnerVersionError(
+                f"the runner sends what is no event: {err}"
+            ) from err
+        self.number = numbered.number
+        if isinstance(numbered.event, RunResult):
+            return numbered.event
+        self._on_event(numbered.event)
+        return None
+
+
+class RunnerClient:
+    """Runs steps by a service.
+
+    `on_problem` is told of what is in the way when that changes; None when it is gone.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        address: RunnerAddress,
+        *,
+        on_problem: Callable[[RunnerError | None], None] = lambda _: None,
+    ) -> None:
+        """Use a session that somebody else owns."""
+        self._session = session
+        self._url = address.url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {address.token}"}
+        self._on_problem = on_problem
+        self._problem: str | None = None
+
+    async def info(self) -> RunnerInfo:
+        """Ask what the service is, once. Raises RunnerError."""
+        data = await self._json("GET", "/v1/info")
+        if data.get("api_version") != API_VERSION:
+            raise RunnerVersionError(
+                f"the runner at {self._url} speaks version {data.get('api_version')} of "
+                f"its interface, not {API_VERSION}"
+            )
+        return RunnerInfo(
+            operating_systems=tuple(data["operating_systems"]),
+            architecture=str(data["architecture"]),
+            handler_directory=str(data["handler_directory"]),
+        )
+
+    async def handlers(self) -> dict[str, str | None]:
+        """Return the handlers by name, each with why it may not run. Raises RunnerError."""
+        data = await self._json("GET", "/v1/handlers")
+        return {handler["name"]: handler["problem"] for handler in data}
+
+    async def fix_permissions(self) -> list[str]:
+        """Have the handlers' permissions set; return what was changed. Raises RunnerError."""
+        data = await self._json("POST", "/v1/handlers/fix-permissions")
+        return list(data["changed"])
+
+    async def run(
+        self, request: StepRequest, on_event: Callable[[RunEvent], None]
+    ) -> RunResult:
+        """Run a step to its end, or attach to it when it runs already.
+
+        Waits for a service that does not answer. Cancelled, it leaves the run alone.
+        """
+        path = f"/v1/runs/{request.run_id}"
+        refusal = await self._patiently(lambda: self._put(path, request))
+        if refusal is not None:
+            return RunResult(outcome=RunOutcome.REFUSED, detail=refusal)
+        reading = _Reading(request.run_id, on_event)
+        return await self._patiently(lambda: self._follow(path, reading))
+
+    async def stop(self, run_id: str) -> None:
+        """End a run in an orderly way."""
+        path = f"/v1/runs/{run_id}"
+        await self._patiently(lambda: self._delete(path))
+
+    async def has_run(self, run_id: str) -> bool:
+        """Tell whether the service knows a run."""
+        path = f"/v1/runs/{run_id}"
+        return await self._patiently(lambda: self._exists(path))
+
+    async def recover(self, job_key: str) -> None:
+        """Do nothing: what runs there is not lost."""
+
+    async def release(self, job_key: str) -> None:
+        """Have the service forget a job, and end what still runs of it."""
+        path = f"/v1/jobs/{job_key}"
+        await self._patiently(lambda: self._delete(path))
+
+    async def _patiently[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Make an attempt until it works; tell what is in the way meanwhile."""
+        delay = MIN_RETRY_SECONDS
+        while True:
+            try:
+                outcome = await attempt()
+            except RunnerError as err:
+                self._tell(err)
+                await asyncio.sleep(delay * random.uniform(0.5, 1))
+                delay = min(2 * delay, MAX_RETRY_SECONDS)
+            else:
+                self._tell(None)
+                return outcome
+
+    def _tell(self, problem: RunnerError | None) -> None:
+        text = None if problem is None else str(problem)
+        if text != self._problem:
+            self._problem = text
+            self._on_problem(problem)
+
+    async def _put(self, path: str, request: StepRequest) -> str | None:
+        """Begin a run; return why the service does not want it at all."""
+        async with self._request(
+            "PUT", path, json=request_as_json(request)
+        ) as response:
+            if response.status in (400, 409, 413):
+                return f"the runner refuses the step: {await _error(response)}"
+            await self._require_success(response)
+            return None
+
+    async def _follow(self, path: str, reading: _Reading) -> RunResult:
+        """Read events until the result; what the service has forgotten was interrupted."""
+        async with self._request(
+            "GET", f"{path}/events?after={reading.number}", timeout=STREAM_TIMEOUT
+        ) as response:
+            if response.status == 404:
+                return RunResult(outcome=RunOutcome.INTERRUPTED)
+            await self._require_success(response)
+            async for line in response.content:
+                if line.strip() and (result := reading.take(line)) is not None:
+                    return result
+        raise RunnerUnreachableError(f"the runner at {self._url} ended the connection")
+
+    async def _delete(self, path: str) -> None:
+        async with self._request("DELETE", path) as response:
+            if response.status != 404:
+                await self._require_success(response)
+
+    async def _exists(self, path: str) -> bool:
+        async with self._request("GET", path) as response:
+            if response.status != 404:
+                await self._require_success(response)
+            return response.status != 404
+
+    async def _json(self, method: str, path: str) -> Any:
+        async with self._request(method, path) as response:
+            await self._require_success(response)
+            return await response.json()
+
+    @contextlib.asynccontextmanager
+    async def _request(
+        self, method: str, path: str, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Make a request. Raises RunnerUnreachableError, also from within the context."""
+        options.setdefault("timeout", REQUEST_TIMEOUT)
+        try:
+            async with self._session.request(
+                method, self._url + path, headers=self._headers, **options
+            ) as response:
+                yield response
+        except (aiohttp.ClientError, TimeoutError, ValueError) as err:
+            problem = str(err) or type(err).__name__
+            raise RunnerUnreachableError(
+                f"the runner at {self._url} cannot be reached: {problem}"
+            ) from err
+
+    async def _require_success(self, response: aiohttp.ClientResponse) -> None:
+        if response.status == 401:
+            raise RunnerTokenError(
+                f"the runner at {self._url} does not accept the token"
+            )
+        if response.status >= 400:
+            raise RunnerUnreachableError(
+                f"the runner at {self._url} answers {response.status}: "
+                f"{await _error(response)}"
+            )
+
+
+async def _error(response: aiohttp.ClientResponse) -> str:
+    try:
+        return str((await response.json())["error"])
+    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
+        return response.reason or ""
