@@ -106,7 +106,7 @@ class Chaos:
         found += [
             (Violation.LEFTOVER_FILE, str(file))
             for file in thing.rglob("*")
-            if file.name != "work"
+            if file.name not in ("work", "journal.json")
         ]
         return found
 

@@ -15,11 +15,16 @@ import aiofiles.os
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.aws_iot_jobs.jobs.journal import JobRecord, Journal
+from custom_components.aws_iot_jobs.jobs.journal import (
+    JobRecord,
+    Journal,
+    JournalContent,
+)
 from custom_components.aws_iot_jobs.jobs.model import (
     ExecutionKey,
     JobOutcome,
     JobProgress,
+    JobState,
     JobStatus,
     StepState,
     StepStatus,
@@ -62,12 +67,29 @@ class CrashError(BaseException):
 
 async def test_what_was_saved_is_read_again(tmp_path: Path) -> None:
     """Nothing of a record is lost on its way through the file."""
-    await Journal(tmp_path / "thing").load()
-    await Journal(tmp_path / "thing").save(_RECORD)
-    assert await Journal(tmp_path / "thing").load() == (_RECORD, None)
-    await Journal(tmp_path / "thing").clear()
-    assert await Journal(tmp_path / "thing").load() == (None, None)
-    assert list((tmp_path / "thing").iterdir()) == []
+    journal = Journal(tmp_path / "thing")
+    assert await journal.load() == JournalContent()
+    await journal.save(_RECORD)
+    assert await Journal(tmp_path / "thing").load() == JournalContent(record=_RECORD)
+
+
+async def test_the_last_job_is_kept_beside_the_next_one(tmp_path: Path) -> None:
+    """What a job came to can still be shown after a restart."""
+    last = JobState(
+        key=ExecutionKey("job-0", 1),
+        status=JobStatus.FAILED,
+        reason="because",
+        steps=_RECORD.progress.steps,
+        status_details={"reason": "because"},
+        started_at=_NOW,
+        ended_at=_NOW,
+    )
+    await Journal(tmp_path).end(last)
+    journal = Journal(tmp_path)
+    assert await journal.load() == JournalContent(last_job=last)
+    await journal.save(_RECORD)
+    known = JournalContent(record=_RECORD, last_job=last)
+    assert await Journal(tmp_path).load() == known
 
 
 async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
@@ -83,7 +105,8 @@ async def test_a_journal_cut_at_any_byte_is_set_aside(tmp_path: Path) -> None:
     whole = (tmp_path / "journal.json").read_bytes()
     for length in range(len(whole)):
         (tmp_path / "journal.json").write_bytes(whole[:length])
-        assert await journal.load() == (None, tmp_path / "journal.json.corrupt")
+        aside = tmp_path / "journal.json.corrupt"
+        assert await journal.load() == JournalContent(set_aside=aside)
         assert (tmp_path / "journal.json.corrupt").read_bytes() == whole[:length]
 
 
@@ -96,13 +119,13 @@ async def test_a_journal_cut_at_any_byte_is_set_aside(tmp_path: Path) -> None:
         ).map(lambda value: json.dumps(value).encode()),
     )
 )
-async def test_any_content_is_a_record_or_set_aside(content: bytes) -> None:
+async def test_any_content_is_a_record_or_set_aside(written: bytes) -> None:
     """Never fatal."""
     with tempfile.TemporaryDirectory() as directory:
-        Path(directory, "journal.json").write_bytes(content)
-        record, aside = await Journal(Path(directory)).load()
-        assert record is None
-        assert aside is not None
+        Path(directory, "journal.json").write_bytes(written)
+        content = await Journal(Path(directory)).load()
+        assert content.record is None
+        assert content.set_aside is not None
 
 
 @pytest.fixture

@@ -129,7 +129,6 @@ async def test_a_result_that_aws_did_not_accept_is_sent_after_the_restart(
     assert job.status == "SUCCEEDED"
     assert ledger.attempts == ["1.1"]
     await device.until(lambda state: state.last_job is not None)
-    assert not (device.settings.directory / "journal.json").exists()
 
 
 async def test_the_journal_tells_that_a_step_was_interrupted(
@@ -202,16 +201,21 @@ async def test_a_handler_that_restarts_the_agent_ends_succeeded(
     assert job.status_details["stdout"].strip() == "restarted"
 
 
-async def test_nothing_of_a_job_is_left_on_disk(
+async def test_of_a_job_only_its_result_is_left_on_disk(
     device: Device, service: FakeJobsService
 ) -> None:
-    """No journal, no temporary file, no directory of the job."""
+    """No temporary file, no directory of the job; the result is known after a restart."""
     await service.ended(service.create_job(document(command_step("true"))))
     await device.until(lambda state: state.last_job is not None)
+    last_job = device.state.last_job
     left = [
         Path(folder, name)
         for folder, _, names in os.walk(device.settings.directory)
         for name in names
     ]
-    assert left == []
+    assert left == [device.settings.directory / "journal.json"]
     assert list((device.settings.directory / "work").iterdir()) == []
+    await device.stop()
+    await device.start()
+    await device.connected()
+    assert device.state.last_job == last_job

@@ -94,10 +94,11 @@ class Agent:
         Raises CredentialsError for a key or certificate of no use, and OSError when the
         journal can be neither read nor set aside.
         """
-        self._record, aside = await self._journal.load()
+        known = await self._journal.load()
+        self._record = known.record
+        self._change(last_job=known.last_job, journal_set_aside=known.set_aside)
         if self._record is not None:
             await self._runner.recover(str(self._record.key))
-        self._change(journal_set_aside=aside)
         try:
             await self._service.start()
             while True:
@@ -260,21 +261,24 @@ class Agent:
         """Forget a job whose outcome AWS knows."""
         job = self._state.job
         assert job is not None
-        await self._runner.release(str(job.key))
-        self._record = None
-        try:
-            await self._journal.clear()
-        except OSError as err:
-            _LOGGER.error("The journal cannot be cleared: %s", err)
-        _LOGGER.info(
-            "Job %s has ended as %s: %s", job.key.job_id, outcome.status, outcome.reason
-        )
         ended = replace(
             job,
             status=outcome.status,
             reason=outcome.reason,
             status_details=outcome.status_details,
             ended_at=datetime.now(UTC),
+        )
+        await self._runner.release(str(job.key))
+        self._record = None
+        try:
+            await self._journal.end(ended)
+        except OSError as err:
+            _LOGGER.error("The journal cannot be written: %s", err)
+        _LOGGER.info(
+            "Job %s has ended as %s: %s",
+            job.key.job_id,
+            outcome.status,
+            outcome.reason,
         )
         self._change(job=None, last_job=ended)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 import logging
 
-from ..runner.model import RunEvent, Runner, RunResult, StepRequest
+from ..runner.model import RunEvent, Runner, RunOutcome, RunResult, StepRequest
 from .document import JobDocument, Step
 from .model import (
     ExecutionKey,
@@ -89,7 +89,19 @@ class Execution:
             await self._runner.stop(self._run_id)
 
     async def _run_step(self, index: int, step: Step) -> StepState:
+        """Run a step to its end, again where the runner was interrupted itself."""
         attempt = await self._attempt(index)
+        while True:
+            result, request = await self._run_attempt(index, attempt, step)
+            if result.outcome is not RunOutcome.INTERRUPTED or self._stopping:
+                return self._end_step(
+                    index, replace(step, timeout=request.timeout), result
+                )
+            attempt += 1
+
+    async def _run_attempt(
+        self, index: int, attempt: int, step: Step
+    ) -> tuple[RunResult, StepRequest]:
         self._change(
             index,
             status=StepStatus.IN_PROGRESS,
@@ -101,14 +113,13 @@ class Execution:
         request = self._request(index, attempt, step)
         self._run_id = request.run_id
         try:
-            result = await self._runner.run(request, self._on_event)
+            return await self._runner.run(request, self._on_event), request
         except asyncio.CancelledError:
             self._change(index, reason="interrupted: the agent was stopped")
             await self._save(self._progress)
             raise
         finally:
             self._run_id = None
-        return self._end_step(index, replace(step, timeout=request.timeout), result)
 
     async def _attempt(self, index: int) -> int:
         """Return which attempt this is: a step that a restart interrupted counts on.

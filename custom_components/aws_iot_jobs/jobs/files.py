@@ -1,12 +1,22 @@
-"""Write a file so that a crash leaves the old one or the new one, never a part."""
+"""Read files, and write them so that a crash leaves the old or the new one, never a part.
+
+What was begun is brought to its end also when cancelled: a file that is being opened in
+another thread would otherwise stay open.
+"""
 
 import asyncio
-import contextlib
+from collections.abc import Coroutine
 import os
 from pathlib import Path
+from typing import Any
 
 import aiofiles
 import aiofiles.os
+
+
+async def read(path: Path) -> bytes:
+    """Return a file's content. Raises OSError."""
+    return await _to_the_end(_read(path))
 
 
 async def write_atomically(path: Path, data: bytes) -> None:
@@ -14,20 +24,30 @@ async def write_atomically(path: Path, data: bytes) -> None:
 
     Nobody but this user can read it. Raises OSError.
     """
+    await _to_the_end(_write_atomically(path, data))
+
+
+async def _to_the_end[T](work: Coroutine[Any, Any, T]) -> T:
+    working = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.gather(working, return_exceptions=True)
+        raise
+
+
+async def _read(path: Path) -> bytes:
+    async with aiofiles.open(path, "rb") as file:
+        return await file.read()
+
+
+async def _write_atomically(path: Path, data: bytes) -> None:
     temporary = temporary_for(path)
     async with aiofiles.open(temporary, "wb", opener=_open_private) as file:
         await file.write(data)
         await file.flush()
         await asyncio.to_thread(os.fsync, file.fileno())
     await aiofiles.os.replace(temporary, path)
-    await asyncio.to_thread(_sync_directory, path.parent)
-
-
-async def remove(path: Path) -> None:
-    """Remove a file durably, and what a crash left beside it. Raises OSError."""
-    for file in (temporary_for(path), path):
-        with contextlib.suppress(FileNotFoundError):
-            await aiofiles.os.unlink(file)
     await asyncio.to_thread(_sync_directory, path.parent)
 
 

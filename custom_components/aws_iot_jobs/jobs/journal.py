@@ -1,8 +1,8 @@
 """What must survive a restart: the job that runs, what is done of it, and its outcome.
 
 One small file that is rewritten before each deed. It knows of a job before anything runs,
-of each step before it starts, and of the outcome before it is sent; it forgets the job
-when AWS has accepted the outcome.
+of each step before it starts, and of the outcome before it is sent. When AWS has accepted
+the outcome, it keeps the job only as the last one.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import aiofiles
 import aiofiles.os
 
-from .files import remove, write_atomically
+from .files import read, write_atomically
 from .model import (
     ExecutionKey,
     JobOutcome,
     JobProgress,
+    JobState,
     JobStatus,
     StepState,
     StepStatus,
@@ -50,43 +50,66 @@ class JobRecord:
     outcome: JobOutcome | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalContent:
+    """What a journal holds: the job that is under way, and the one that ended last.
+
+    `set_aside` is where a journal that could not be read is now.
+    """
+
+    record: JobRecord | None = None
+    last_job: JobState | None = None
+    set_aside: Path | None = None
+
+
 class Journal:
     """The journal of one thing."""
 
     def __init__(self, directory: Path) -> None:
         """Keep it in the thing's directory."""
         self._path = directory / _FILE_NAME
+        self._last_job: JobState | None = None
 
-    async def load(self) -> tuple[JobRecord | None, Path | None]:
-        """Return the job that was under way, and where an unreadable journal is now.
+    async def load(self) -> JournalContent:
+        """Return what is known from before.
 
-        An unreadable one is set aside: its job then starts over, as on a new device.
+        An unreadable journal is set aside: its job then starts over, as on a new device.
+        Raises OSError.
         """
         await aiofiles.os.makedirs(self._path.parent, mode=0o711, exist_ok=True)
         try:
-            async with aiofiles.open(self._path, "rb") as file:
-                return _record(json.loads(await file.read())), None
+            content = _content(json.loads(await read(self._path)))
         except FileNotFoundError:
-            return None, None
+            return JournalContent()
         except _UNREADABLE as err:
             aside = self._path.with_suffix(".json.corrupt")
             _LOGGER.error("%s cannot be read and is now %s: %r", self._path, aside, err)
             await aiofiles.os.replace(self._path, aside)
-            return None, aside
+            return JournalContent(set_aside=aside)
+        self._last_job = content.last_job
+        return content
 
     async def save(self, record: JobRecord) -> None:
         """Remember a job, durably. Raises OSError."""
-        await write_atomically(self._path, json.dumps(_as_json(record)).encode())
+        await self._write(record)
 
-    async def clear(self) -> None:
-        """Forget the job. Raises OSError."""
-        await remove(self._path)
+    async def end(self, job: JobState) -> None:
+        """Forget the job that was under way, but as the last one. Raises OSError."""
+        self._last_job = job
+        await self._write(None)
+
+    async def _write(self, record: JobRecord | None) -> None:
+        content = {
+            "format": _FORMAT,
+            "job": None if record is None else _record_as_json(record),
+            "lastJob": None if self._last_job is None else _job_as_json(self._last_job),
+        }
+        await write_atomically(self._path, json.dumps(content).encode())
 
 
-def _as_json(record: JobRecord) -> dict[str, Any]:
+def _record_as_json(record: JobRecord) -> dict[str, Any]:
     outcome = record.outcome
     return {
-        "format": _FORMAT,
         "jobId": record.key.job_id,
         "executionNumber": record.key.execution_number,
         "startedAt": record.started_at.isoformat(),
@@ -103,6 +126,19 @@ def _as_json(record: JobRecord) -> dict[str, Any]:
     }
 
 
+def _job_as_json(job: JobState) -> dict[str, Any]:
+    return {
+        "jobId": job.key.job_id,
+        "executionNumber": job.key.execution_number,
+        "status": job.status,
+        "reason": job.reason,
+        "statusDetails": dict(job.status_details),
+        "steps": [_step_as_json(step) for step in job.steps],
+        "startedAt": job.started_at and job.started_at.isoformat(),
+        "endedAt": job.ended_at and job.ended_at.isoformat(),
+    }
+
+
 def _step_as_json(step: StepState) -> dict[str, Any]:
     return {
         "name": step.name,
@@ -114,12 +150,35 @@ def _step_as_json(step: StepState) -> dict[str, Any]:
     }
 
 
-def _record(data: Mapping[str, Any]) -> JobRecord:
-    """Read what `_as_json` wrote. Raises ValueError, KeyError and TypeError."""
+def _content(data: Mapping[str, Any]) -> JournalContent:
+    """Read what was written. Raises one of _UNREADABLE."""
     if data["format"] != _FORMAT:
         raise ValueError(f"format {data['format']!r} is not known")
+    return JournalContent(
+        record=_optional(_record, data["job"]),
+        last_job=_optional(_job, data["lastJob"]),
+    )
+
+
+def _key(data: Mapping[str, Any]) -> ExecutionKey:
+    return ExecutionKey(str(data["jobId"]), int(data["executionNumber"]))
+
+
+def _job(data: Mapping[str, Any]) -> JobState:
+    return JobState(
+        key=_key(data),
+        status=JobStatus(data["status"]),
+        reason=str(data["reason"]),
+        status_details=_details(data["statusDetails"]),
+        steps=tuple(_step(step) for step in data["steps"]),
+        started_at=_optional(datetime.fromisoformat, data["startedAt"]),
+        ended_at=_optional(datetime.fromisoformat, data["endedAt"]),
+    )
+
+
+def _record(data: Mapping[str, Any]) -> JobRecord:
     return JobRecord(
-        key=ExecutionKey(str(data["jobId"]), int(data["executionNumber"])),
+        key=_key(data),
         started_at=datetime.fromisoformat(data["startedAt"]),
         progress=JobProgress(
             steps=tuple(_step(step) for step in data["steps"]),
@@ -145,10 +204,12 @@ def _outcome(data: Mapping[str, Any]) -> JobOutcome:
     return JobOutcome(
         status=JobStatus(data["status"]),
         reason=str(data["reason"]),
-        status_details={
-            str(key): str(value) for key, value in data["statusDetails"].items()
-        },
+        status_details=_details(data["statusDetails"]),
     )
+
+
+def _details(data: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in data.items()}
 
 
 def _optional[T](read: Callable[[Any], T], data: Any) -> T | None:
