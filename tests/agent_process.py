@@ -1,30 +1,20 @@
-"""An agent in a process of its own, which can be killed.
-
-    python -m tests.agent_process SETTINGS.json
-
-It ends in an orderly way on SIGTERM, as it does within Home Assistant.
-"""
+"""An agent in a process of its own, which can be killed, seen from outside."""
 
 import asyncio
 import contextlib
 from dataclasses import dataclass
 import json
-import logging
-import os
 from pathlib import Path
 import signal
 import sys
 from typing import Any
 
-from custom_components.aws_iot_jobs.jobs import backoff, connection, service, updates
-from custom_components.aws_iot_jobs.jobs.agent import Agent, AgentSettings
 from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
-from custom_components.aws_iot_jobs.runner.local import LocalRunner
 
 
 @dataclass
 class AgentProcess:
-    """The process, seen from outside."""
+    """The process; it ends in an orderly way on SIGTERM, as within Home Assistant."""
 
     connection: ConnectionSettings
     directory: Path
@@ -41,11 +31,8 @@ class AgentProcess:
         with (self.directory / "agent.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                __name__,
+                str(Path(__file__).with_name("agent_program.py")),
                 str(settings),
-                cwd=Path(__file__).parent.parent,
-                env=os.environ | {"PYTHONPATH": "."},
                 stderr=log,
             )
 
@@ -80,44 +67,3 @@ class AgentProcess:
             "grace": self.grace,
             "hurry": self.hurry,
         }
-
-
-def _hurry() -> None:
-    """Notice dead links and try again within seconds, so that much can happen in a minute."""
-    connection.KEEP_ALIVE_SECONDS = 2
-    connection.PING_TIMEOUT_SECONDS = 1
-    connection.ACK_TIMEOUT_SECONDS = 2
-    backoff.MAX_SECONDS = 1
-    service.ANSWER_TIMEOUT_SECONDS = 1
-    updates.MIN_INTERVAL_SECONDS = 0.2
-
-
-async def _main(file: Path) -> None:
-    given = json.loads(file.read_bytes())
-    if given["hurry"]:
-        _hurry()
-    directory = Path(given["directory"])
-    runner = LocalRunner(
-        Path(given["handlers"]), directory / "work", grace=given["grace"]
-    )
-    settings = AgentSettings(
-        connection=ConnectionSettings(
-            endpoint=given["endpoint"],
-            port=given["port"],
-            thing_name=given["thing_name"],
-            certificate=given["certificate"].encode(),
-            private_key=given["private_key"].encode(),
-            root_ca=given["root_ca"].encode(),
-        ),
-        directory=directory,
-        facts={},
-    )
-    serving = asyncio.ensure_future(Agent(settings, runner).run())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    asyncio.run(_main(Path(sys.argv[1])))

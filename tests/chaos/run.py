@@ -73,7 +73,7 @@ class Chaos:
         deadline = time.monotonic() + seconds
         try:
             while time.monotonic() < deadline:
-                await asyncio.sleep(self._dice.uniform(0.1, 1.5))
+                await asyncio.sleep(self._dice.uniform(0.1, 3))
                 await self._dice.choice(self._actions())()
         finally:
             creating.cancel()
@@ -216,7 +216,7 @@ class Chaos:
             self._service.end(job, "CANCELED")
 
     async def _change_faults(self) -> None:
-        self._service.faults.chance = self._dice.choice((0.0, 0.05, 0.3))
+        self._service.faults.chance = self._dice.choice((0.0, 0.02, 0.1))
         self._service.faults.max_delay = self._dice.choice((0.0, 0.2))
 
     def _all_ended(self) -> bool:

@@ -1,0 +1,66 @@
+"""An agent as a program, which is given the file with its settings.
+
+Without Home Assistant, as nothing in `jobs` and `runner` needs it: the package that they
+are in is not imported, only what they are.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from pathlib import Path
+import signal
+import sys
+from types import ModuleType
+
+_COMPONENTS = Path(__file__).parent.parent / "custom_components"
+for _name in ("custom_components", "custom_components.aws_iot_jobs"):
+    _package = ModuleType(_name)
+    _package.__path__ = [str(_COMPONENTS.parent / _name.replace(".", "/"))]
+    sys.modules[_name] = _package
+
+from custom_components.aws_iot_jobs.jobs import backoff, connection, service, updates  # noqa: E402
+from custom_components.aws_iot_jobs.jobs.agent import Agent, AgentSettings  # noqa: E402
+from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings  # noqa: E402
+from custom_components.aws_iot_jobs.runner.local import LocalRunner  # noqa: E402
+
+
+def _hurry() -> None:
+    """Notice dead links and try again within seconds, so that much can happen in a minute."""
+    connection.KEEP_ALIVE_SECONDS = 2
+    connection.PING_TIMEOUT_SECONDS = 1
+    connection.ACK_TIMEOUT_SECONDS = 2
+    backoff.MAX_SECONDS = 1
+    service.ANSWER_TIMEOUT_SECONDS = 1
+    updates.MIN_INTERVAL_SECONDS = 0.2
+
+
+async def _main(file: Path) -> None:
+    given = json.loads(file.read_bytes())
+    if given["hurry"]:
+        _hurry()
+    directory = Path(given["directory"])
+    runner = LocalRunner(
+        Path(given["handlers"]), directory / "work", grace=given["grace"]
+    )
+    settings = AgentSettings(
+        connection=ConnectionSettings(
+            endpoint=given["endpoint"],
+            port=given["port"],
+            thing_name=given["thing_name"],
+            certificate=given["certificate"].encode(),
+            private_key=given["private_key"].encode(),
+            root_ca=given["root_ca"].encode(),
+        ),
+        directory=directory,
+        facts={},
+    )
+    serving = asyncio.ensure_future(Agent(settings, runner).run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    asyncio.run(_main(Path(sys.argv[1])))
