@@ -1,0 +1,111 @@
+"""The life of a thing's Jobs agent in Home Assistant, and its states."""
+
+import asyncio
+import logging
+from typing import override
+
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+
+from .const import DOMAIN
+from .jobs.agent import Agent
+from .jobs.errors import CredentialsError
+from .jobs.model import AgentState
+
+_LOGGER = logging.getLogger(__name__)
+
+REFUSALS_BEFORE_REAUTH = 3
+"""How many times in a row AWS IoT must refuse a certificate to be believed: a connection
+that breaks at the wrong moment looks the same."""
+
+type AwsIotJobsConfigEntry = ConfigEntry[JobsCoordinator]
+
+
+class JobsCoordinator(DataUpdateCoordinator[AgentState]):
+    """Runs an agent, and hands its states to the entities as they come."""
+
+    config_entry: AwsIotJobsConfigEntry
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: AwsIotJobsConfigEntry,
+        agent: Agent,
+        *,
+        version: str,
+    ) -> None:
+        """Prepare to run an agent; `version` is that of this integration."""
+        super().__init__(
+            hass, _LOGGER, config_entry=entry, name=entry.title, update_interval=None
+        )
+        self.version = version
+        self.data = agent.state
+        self._agent = agent
+        self._task: asyncio.Task[None] | None = None
+        self._refusals = 0
+
+    @callback
+    def async_start(self) -> None:
+        """Let the agent run until it is stopped, at the latest with Home Assistant."""
+        entry = self.config_entry
+        entry.async_on_unload(self._agent.subscribe(self._async_take))
+        entry.async_on_unload(
+            self.hass.bus.async_listen_once(
+                EVENT_HOMEASSISTANT_STOP, self._async_stop_with_home_assistant
+            )
+        )
+        self._task = entry.async_create_background_task(
+            self.hass, self._async_run(), f"{DOMAIN} {entry.title}"
+        )
+
+    async def async_stop(self) -> None:
+        """Stop the agent, and wait until the step that it runs has ended.
+
+        That takes as long as the step's processes get to end by themselves. A task that is
+        cancelled twice would not wait for them, and Home Assistant cancels background
+        tasks before it says that it stops.
+        """
+        assert self._task is not None
+        if not self._task.cancelling():
+            self._task.cancel()
+        await asyncio.wait((self._task,))
+
+    @override
+    async def _async_update_data(self) -> AgentState:
+        """Return what the agent knows, for those who ask for an update."""
+        if self._task is None or self._task.done():
+            raise UpdateFailed(translation_domain=DOMAIN, translation_key="agent_ended")
+        return self._agent.state
+
+    async def _async_stop_with_home_assistant(self, _: Event) -> None:
+        await self.async_stop()
+
+    async def _async_run(self) -> None:
+        """Run the agent. When it cannot go on, its entities become unavailable."""
+        try:
+            await self._agent.run()
+        except CredentialsError as err:
+            self.async_set_update_error(err)
+            self.config_entry.async_start_reauth(self.hass)
+        except Exception as err:
+            _LOGGER.exception("The agent of %s has failed", self.config_entry.title)
+            self.async_set_update_error(err)
+
+    @callback
+    def _async_take(self, state: AgentState) -> None:
+        self.async_set_updated_data(state)
+        if state.connected:
+            self._refusals = 0
+            self._withdraw_reauth()
+        elif isinstance(state.error, CredentialsError):
+            self._refusals += 1
+            if self._refusals == REFUSALS_BEFORE_REAUTH:
+                self.config_entry.async_start_reauth(self.hass)
+
+    def _withdraw_reauth(self) -> None:
+        """Ask for no other certificate any more: this one is accepted again."""
+        flows = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
+        for flow in list(flows):
+            self.hass.config_entries.flow.async_abort(flow["flow_id"])

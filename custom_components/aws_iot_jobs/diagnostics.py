@@ -1,0 +1,56 @@
+"""Diagnostics: what helps to find a fault, and nothing that opens a door."""
+
+from dataclasses import asdict
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.core import HomeAssistant
+
+from .const import CONF_CERTIFICATE, CONF_ENDPOINT, CONF_PRIVATE_KEY, CONF_ROOT_CA
+from .coordinator import AwsIotJobsConfigEntry
+from .jobs.model import AgentState, JobState
+from .redact import without_signatures
+
+# What a job prints is nobody's business but its owner's.
+TO_REDACT = {CONF_CERTIFICATE, CONF_PRIVATE_KEY, CONF_ROOT_CA, "stderr", "stdout"}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry
+) -> dict[str, Any]:
+    """Return the settings and the state of a thing."""
+    endpoint: str = entry.data[CONF_ENDPOINT]
+    found = {
+        "data": dict(entry.data),
+        "options": dict(entry.options),
+        "available": entry.runtime_data.last_update_success,
+        "version": entry.runtime_data.version,
+        "state": _state(entry.runtime_data.data),
+    }
+    hidden = _without_account(async_redact_data(found, TO_REDACT), endpoint)
+    return dict(without_signatures(hidden))
+
+
+def _state(state: AgentState) -> dict[str, Any]:
+    return {
+        "connected": state.connected,
+        "error": None
+        if state.error is None
+        else f"{type(state.error).__name__}: {state.error}",
+        "job": _job(state.job),
+        "last_job": _job(state.last_job),
+    }
+
+
+def _job(job: JobState | None) -> dict[str, Any] | None:
+    return None if job is None else asdict(job)
+
+
+def _without_account(value: Any, endpoint: str) -> Any:
+    """Return a value in whose texts the endpoint has no part that names the account."""
+    if isinstance(value, str):
+        _, dot, region = endpoint.partition(".")
+        return value.replace(endpoint, f"{REDACTED}{dot}{region}")
+    if isinstance(value, dict):
+        return {key: _without_account(item, endpoint) for key, item in value.items()}
+    return value

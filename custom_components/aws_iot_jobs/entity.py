@@ -1,0 +1,35 @@
+"""What all entities of a thing have in common."""
+
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import CONF_THING_NAME, DOMAIN
+from .coordinator import JobsCoordinator
+
+
+class JobsEntity(CoordinatorEntity[JobsCoordinator]):
+    """Something to know of a thing's jobs.
+
+    It stays available while AWS IoT is out of reach: the job goes on, and what is shown
+    of it is true. It becomes unavailable when the agent can no longer run.
+    """
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self, coordinator: JobsCoordinator, description: EntityDescription
+    ) -> None:
+        """Make it part of the thing's device."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        thing_name = coordinator.config_entry.data[CONF_THING_NAME]
+        self._attr_unique_id = f"{thing_name}_{description.key}"
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, thing_name)},
+            entry_type=DeviceEntryType.SERVICE,
+            name=thing_name,
+            manufacturer="Amazon Web Services",
+            model="AWS IoT thing",
+            sw_version=coordinator.version,
+        )

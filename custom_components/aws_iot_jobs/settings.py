@@ -1,0 +1,75 @@
+"""The settings of a thing: what its config entry and its private key come to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import certifi
+
+from homeassistant.const import CONF_PORT
+from homeassistant.core import HomeAssistant
+
+from .const import (
+    CONF_CERTIFICATE,
+    CONF_ENDPOINT,
+    CONF_PRIVATE_KEY,
+    CONF_ROOT_CA,
+    CONF_THING_NAME,
+)
+from .jobs.connection import ConnectionSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingSettings:
+    """Where a thing connects to, and how it proves who it is. Files are PEM.
+
+    Without a `root_ca`, the authorities that Home Assistant ships are trusted: Amazon's
+    are among them, while the system's own may be missing in a container.
+    """
+
+    endpoint: str
+    port: int
+    thing_name: str
+    certificate: str = field(repr=False)
+    private_key: str = field(repr=False)
+    root_ca: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return the settings among other values: a form's, or those of an entry."""
+        return cls(
+            endpoint=values[CONF_ENDPOINT],
+            port=values[CONF_PORT],
+            thing_name=values[CONF_THING_NAME],
+            certificate=values[CONF_CERTIFICATE],
+            private_key=values[CONF_PRIVATE_KEY],
+            root_ca=values.get(CONF_ROOT_CA),
+        )
+
+    def as_entry_data(self) -> dict[str, Any]:
+        """Return what belongs in a config entry: everything but the private key."""
+        data = {
+            CONF_ENDPOINT: self.endpoint,
+            CONF_PORT: self.port,
+            CONF_THING_NAME: self.thing_name,
+            CONF_CERTIFICATE: self.certificate,
+        }
+        return data if self.root_ca is None else data | {CONF_ROOT_CA: self.root_ca}
+
+    async def async_connection(self, hass: HomeAssistant) -> ConnectionSettings:
+        """Return what the Jobs agent connects with."""
+        if self.root_ca is not None:
+            root_ca = self.root_ca.encode()
+        else:
+            root_ca = await hass.async_add_executor_job(
+                Path(certifi.where()).read_bytes
+            )
+        return ConnectionSettings(
+            endpoint=self.endpoint,
+            port=self.port,
+            thing_name=self.thing_name,
+            certificate=self.certificate.encode(),
+            private_key=self.private_key.encode(),
+            root_ca=root_ca,
+        )

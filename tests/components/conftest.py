@@ -1,0 +1,118 @@
+"""A Home Assistant with this integration, and what a thing needs."""
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import AsyncMock, patch
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+import pytest_socket
+
+from custom_components.aws_iot_jobs.const import (
+    CONF_CERTIFICATE,
+    CONF_ENDPOINT,
+    CONF_HANDLER_DIRECTORY,
+    CONF_ROOT_CA,
+    CONF_THING_NAME,
+    DOMAIN,
+)
+from custom_components.aws_iot_jobs.jobs.agent import AgentSettings
+from custom_components.aws_iot_jobs.runner.local import LocalRunner
+from custom_components.aws_iot_jobs.storage import PrivateKeyStore
+from homeassistant.const import CONF_PORT
+from homeassistant.core import HomeAssistant
+
+from ..certificates import CertificateAuthority, Credentials
+from .fake_agent import FakeAgent
+
+THING = "thing-1"
+ENDPOINT = "account-ats.iot.eu-central-1.amazonaws.com"
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give each Home Assistant a configuration folder of its own."""
+    return hass_tmp_config_dir
+
+
+@pytest.fixture(autouse=True)
+def integration_in_reach(
+    enable_custom_integrations: None, socket_enabled: None
+) -> None:
+    """Let Home Assistant find this integration, and connect to loopback alone."""
+    pytest_socket.socket_allow_hosts(
+        ["127.0.0.1", "localhost", "::1"], allow_unix_socket=True
+    )
+
+
+@pytest.fixture(scope="session")
+def ca() -> CertificateAuthority:
+    """Make a certificate authority."""
+    return CertificateAuthority()
+
+
+@pytest.fixture(scope="session")
+def credentials(ca: CertificateAuthority) -> Credentials:
+    """Make the certificate and key of a thing."""
+    return ca.device(THING)
+
+
+@pytest.fixture
+def check_connection() -> Iterator[AsyncMock]:
+    """Answer for AWS IoT, when settings are checked: all is well."""
+    with patch(
+        "custom_components.aws_iot_jobs.validation.check_connection"
+    ) as check_connection:
+        yield check_connection
+
+
+@pytest.fixture
+def agents() -> Iterator[list[FakeAgent]]:
+    """Run agents that do nothing by themselves; the last one made is the last one here."""
+    made: list[FakeAgent] = []
+
+    def make(settings: AgentSettings, runner: LocalRunner) -> FakeAgent:
+        made.append(FakeAgent(settings, runner))
+        return made[-1]
+
+    with patch("custom_components.aws_iot_jobs.Agent", make):
+        yield made
+
+
+@pytest.fixture
+def entry_data(ca: CertificateAuthority, credentials: Credentials) -> dict[str, Any]:
+    """Return what the entry of a thing has."""
+    return {
+        CONF_ENDPOINT: ENDPOINT,
+        CONF_PORT: 8883,
+        CONF_THING_NAME: THING,
+        CONF_CERTIFICATE: credentials.certificate.decode(),
+        CONF_ROOT_CA: ca.certificate.decode(),
+    }
+
+
+@pytest.fixture
+async def entry(
+    hass: HomeAssistant, entry_data: dict[str, Any], credentials: Credentials
+) -> MockConfigEntry:
+    """Return the entry of a thing, added and not set up."""
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=THING,
+        unique_id=THING,
+        data=entry_data,
+        options={CONF_HANDLER_DIRECTORY: hass.config.path("aws_iot_jobs", "handlers")},
+    )
+    entry.add_to_hass(hass)
+    await PrivateKeyStore(hass, THING).async_save(credentials.private_key.decode())
+    return entry
+
+
+@pytest.fixture
+async def agent(
+    hass: HomeAssistant, entry: MockConfigEntry, agents: list[FakeAgent]
+) -> FakeAgent:
+    """Set a thing up, and return its agent, which runs."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await agents[-1].running.wait()
+    return agents[-1]

@@ -1,0 +1,53 @@
+"""An agent that does nothing by itself."""
+
+import asyncio
+from collections.abc import Callable
+
+from custom_components.aws_iot_jobs.jobs.agent import AgentSettings
+from custom_components.aws_iot_jobs.jobs.model import AgentState
+from custom_components.aws_iot_jobs.runner.local import LocalRunner
+
+
+class FakeAgent:
+    """Runs until it is cancelled or a test makes it fail, and shows what a test pushes.
+
+    `running` is set while it runs, `stopping` when it has been cancelled. It ends when a
+    test lets it: `may_end` is set unless a test clears it.
+    """
+
+    def __init__(self, settings: AgentSettings, runner: LocalRunner) -> None:
+        """Take what an agent takes."""
+        self.settings = settings
+        self.runner = runner
+        self.state = AgentState()
+        self.running = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self._listeners: list[Callable[[AgentState], None]] = []
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def subscribe(self, listener: Callable[[AgentState], None]) -> Callable[[], None]:
+        """Tell states to a listener."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def run(self) -> None:
+        """Run."""
+        self.running.set()
+        try:
+            await self._failure
+        finally:
+            self.stopping.set()
+            await self.may_end.wait()
+            self.running.clear()
+
+    def push(self, state: AgentState) -> None:
+        """Get into a state."""
+        self.state = state
+        for listener in tuple(self._listeners):
+            listener(state)
+
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+        self._failure.set_exception(error)

@@ -1,0 +1,751 @@
+"""Adding a thing, renewing its certificate, changing its settings."""
+
+# ruff: noqa: PLR0917 -- fixtures are arguments
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import load_pem_x509_certificate
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
+
+from custom_components.aws_iot_jobs.const import (
+    CONF_CERTIFICATE,
+    CONF_ENDPOINT,
+    CONF_HANDLER_DIRECTORY,
+    CONF_PRIVATE_KEY,
+    CONF_ROOT_CA,
+    CONF_THING_NAME,
+    DOMAIN,
+)
+from custom_components.aws_iot_jobs.jobs.errors import (
+    CredentialsError,
+    DisconnectedError,
+    EndpointError,
+    NotAuthorizedError,
+    RequestTimeoutError,
+    ServerCertificateError,
+)
+from custom_components.aws_iot_jobs.storage import PrivateKeyStore
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.const import CONF_PORT
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.setup import async_setup_component
+
+from ..broker import Broker
+from ..certificates import (
+    CertificateAuthority,
+    Credentials,
+    key_pem,
+    make_key,
+    make_rsa_key,
+)
+from ..fake_jobs_service import FakeJobsService
+from .conftest import ENDPOINT, THING
+from .fake_agent import FakeAgent
+
+type Upload = Callable[[bytes], Awaitable[str]]
+type Form = dict[str, Any]
+
+
+@pytest.fixture
+async def upload(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Upload:
+    """Upload files as the page does it; returns what a form calls them."""
+    await async_setup_component(hass, "file_upload", {})
+    client = await hass_client()
+
+    async def upload(content: bytes) -> str:
+        form = aiohttp.FormData()
+        form.add_field("file", content, filename="file.pem")
+        response = await client.post("/api/file_upload", data=form)
+        assert response.status == 200
+        file_id: str = (await response.json())["file_id"]
+        return file_id
+
+    return upload
+
+
+@pytest.fixture
+async def form(
+    upload: Upload, ca: CertificateAuthority, credentials: Credentials
+) -> Form:
+    """Fill in the form for a thing: all is well."""
+    return {
+        CONF_ENDPOINT: ENDPOINT,
+        CONF_PORT: 8883,
+        CONF_THING_NAME: THING,
+        CONF_CERTIFICATE: await upload(credentials.certificate),
+        CONF_PRIVATE_KEY: await upload(credentials.private_key),
+        CONF_ROOT_CA: await upload(ca.certificate),
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_agents(agents: list[FakeAgent]) -> None:
+    """Let no agent connect to anything."""
+
+
+@pytest.fixture
+async def flow(hass: HomeAssistant) -> ConfigFlowResult:
+    """Begin to add a thing."""
+    flow = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert flow["type"] is FlowResultType.FORM
+    assert flow["step_id"] == "user"
+    assert not flow["errors"]
+    return flow
+
+
+async def test_add(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    ca: CertificateAuthority,
+    credentials: Credentials,
+) -> None:
+    """A thing is added when AWS IoT has been reached; its key is kept apart."""
+    result = await _submit(hass, flow, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == THING
+    assert result["data"] == {
+        CONF_ENDPOINT: ENDPOINT,
+        CONF_PORT: 8883,
+        CONF_THING_NAME: THING,
+        CONF_CERTIFICATE: credentials.certificate.decode(),
+        CONF_ROOT_CA: ca.certificate.decode(),
+    }
+    assert result["options"] == {
+        CONF_HANDLER_DIRECTORY: hass.config.path("aws_iot_jobs", "handlers")
+    }
+    entry = result["result"]
+    assert entry.unique_id == THING
+    assert entry.state is ConfigEntryState.LOADED
+    assert await _private_key(hass) == credentials.private_key
+    (settings,) = check_connection.await_args_list[0].args
+    assert settings.endpoint == ENDPOINT
+    assert settings.thing_name == THING
+    assert settings.private_key == credentials.private_key
+    assert settings.root_ca == ca.certificate
+
+
+async def test_add_without_root_ca(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+) -> None:
+    """Without a root CA, the public authorities are trusted, and none is stored."""
+    del form[CONF_ROOT_CA]
+    result = await _submit(hass, flow, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert CONF_ROOT_CA not in result["data"]
+    (settings,) = check_connection.await_args_list[0].args
+    assert settings.root_ca.count(b"BEGIN CERTIFICATE") > 50
+
+
+async def test_add_with_rsa_key_and_der_files(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    upload: Upload,
+    ca: CertificateAuthority,
+) -> None:
+    """DER will do as well as PEM, and becomes PEM."""
+    key = make_rsa_key()
+    made = ca.device(THING, key=key)
+    certificate = load_pem_x509_certificate(made.certificate)
+    form[CONF_CERTIFICATE] = await upload(certificate.public_bytes(Encoding.DER))
+    form[CONF_PRIVATE_KEY] = await upload(
+        key.private_bytes(
+            Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+        )
+    )
+    result = await _submit(hass, flow, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"][CONF_CERTIFICATE] == made.certificate.decode()
+    assert await _private_key(hass) == made.private_key
+
+
+async def test_certificate_file_with_more_in_it(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    upload: Upload,
+    ca: CertificateAuthority,
+    credentials: Credentials,
+) -> None:
+    """A chain is kept; a private key beside it does not get into the entry."""
+    chain = credentials.certificate + ca.certificate
+    form[CONF_CERTIFICATE] = await upload(credentials.private_key + chain)
+    result = await _submit(hass, flow, form)
+    assert result["data"][CONF_CERTIFICATE] == chain.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "entered", "stored"),
+    [
+        (CONF_ENDPOINT, f" https://{ENDPOINT}/ ", ENDPOINT),
+        (CONF_ENDPOINT, f"mqtts://{ENDPOINT}", ENDPOINT),
+        (CONF_ENDPOINT, ENDPOINT.upper(), ENDPOINT),
+        (CONF_ENDPOINT, "127.0.0.1", "127.0.0.1"),
+        (CONF_THING_NAME, f" {THING} ", THING),
+        (CONF_PORT, 443.0, 443),
+    ],
+)
+async def test_forgiving_fields(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    field: str,
+    entered: Any,
+    stored: Any,
+) -> None:
+    """What comes along when an address or a name is copied does no harm."""
+    result = await _submit(hass, flow, form | {field: entered})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"][field] == stored
+
+
+@pytest.mark.parametrize(
+    ("field", "entered", "error"),
+    [
+        (CONF_ENDPOINT, "", "invalid_endpoint"),
+        (CONF_ENDPOINT, f"{ENDPOINT}:8883", "invalid_endpoint"),
+        (CONF_ENDPOINT, f"{ENDPOINT}/mqtt", "invalid_endpoint"),
+        (CONF_ENDPOINT, "not a host", "invalid_endpoint"),
+        (CONF_THING_NAME, "", "invalid_thing_name"),
+        (CONF_THING_NAME, "my thing", "invalid_thing_name"),
+        (CONF_THING_NAME, "../thing", "invalid_thing_name"),
+        (CONF_THING_NAME, "a" * 129, "invalid_thing_name"),
+        (CONF_HANDLER_DIRECTORY, "/nowhere/at/all", "not_a_directory"),
+        (CONF_CERTIFICATE, "0" * 32, "upload_again"),
+    ],
+)
+async def test_malformed_fields(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    field: str,
+    entered: str,
+    error: str,
+) -> None:
+    """What cannot be is told at its field, and can be corrected."""
+    result = await _submit(hass, flow, form | {field: entered})
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {field: error}
+    assert field == CONF_CERTIFICATE or _suggested(result)[field] == entered
+    check_connection.assert_not_awaited()
+    result = await _submit(hass, result, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("field", "content", "error"),
+    [
+        (CONF_CERTIFICATE, b"not a certificate", "invalid_certificate"),
+        (CONF_CERTIFICATE, b"-----BEGIN CERTIFICATE-----\n", "invalid_certificate"),
+        (CONF_CERTIFICATE, b"", "invalid_certificate"),
+        (CONF_CERTIFICATE, key_pem(make_key()), "invalid_certificate"),
+        (CONF_PRIVATE_KEY, b"not a key", "invalid_private_key"),
+        (CONF_PRIVATE_KEY, b"-----BEGIN PRIVATE KEY-----\n", "invalid_private_key"),
+        (
+            CONF_PRIVATE_KEY,
+            key_pem(make_key(), password=b"password"),
+            "private_key_encrypted",
+        ),
+        (
+            CONF_PRIVATE_KEY,
+            ed25519.Ed25519PrivateKey.generate().private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            ),
+            "private_key_unsupported",
+        ),
+        (CONF_PRIVATE_KEY, key_pem(make_key()), "private_key_mismatch"),
+        (CONF_ROOT_CA, b"not a certificate", "invalid_root_ca"),
+    ],
+)
+async def test_unusable_files(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    upload: Upload,
+    field: str,
+    content: bytes,
+    error: str,
+) -> None:
+    """What is wrong with a file is told at its field; the good files stay."""
+    result = await _submit(hass, flow, form | {field: await upload(content)})
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {field: error}
+    # What is shown again is what the form had: names of uploads, never their content.
+    assert _suggested(result).items() <= form.items()
+    assert field not in _suggested(result)
+    check_connection.assert_not_awaited()
+    result = await _submit(hass, result, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_all_fields_are_told_of_at_once(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    upload: Upload,
+) -> None:
+    """Nobody has to correct a form one field at a time."""
+    garbage = await upload(b"garbage")
+    wrong = {
+        CONF_ENDPOINT: "not a host",
+        CONF_CERTIFICATE: garbage,
+        CONF_PRIVATE_KEY: garbage,
+    }
+    result = await _submit(hass, flow, form | wrong)
+    assert result["errors"] == {
+        CONF_ENDPOINT: "invalid_endpoint",
+        CONF_CERTIFICATE: "invalid_certificate",
+        CONF_PRIVATE_KEY: "invalid_private_key",
+    }
+    assert "garbage" not in str(result)
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "valid_until", "error", "placeholder"),
+    [
+        (timedelta(days=-9), timedelta(days=-2), "certificate_expired", "expired"),
+        (
+            timedelta(days=2),
+            timedelta(days=9),
+            "certificate_not_yet_valid",
+            "valid_from",
+        ),
+    ],
+)
+async def test_certificate_not_valid_today(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    upload: Upload,
+    ca: CertificateAuthority,
+    valid_from: timedelta,
+    valid_until: timedelta,
+    error: str,
+    placeholder: str,
+) -> None:
+    """The dates are told, and the time that it is here: the clock may be wrong."""
+    made = ca.device(THING, valid_from=valid_from, valid_until=valid_until)
+    certificate = load_pem_x509_certificate(made.certificate)
+    files = {
+        CONF_CERTIFICATE: await upload(made.certificate),
+        CONF_PRIVATE_KEY: await upload(made.private_key),
+    }
+    result = await _submit(hass, flow, form | files)
+    assert result["errors"] == {CONF_CERTIFICATE: error}
+    date = {
+        "expired": certificate.not_valid_after_utc,
+        "valid_from": certificate.not_valid_before_utc,
+    }[placeholder]
+    words = await _words(hass, result)
+    assert f"{date:%Y-%m-%d %H:%M} UTC" in words[CONF_CERTIFICATE]
+    assert "clock" in words[CONF_CERTIFICATE]
+    check_connection.assert_not_awaited()
+    result = await _submit(hass, result, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("fault", "field", "error", "told"),
+    [
+        (
+            EndpointError("localhost:1 cannot be reached: connection refused."),
+            CONF_ENDPOINT,
+            "endpoint_unreachable",
+            "connection refused. ",
+        ),
+        (
+            ServerCertificateError("localhost is not trusted: negotiation failed"),
+            CONF_ROOT_CA,
+            "server_not_trusted",
+            "negotiation failed",
+        ),
+        (
+            CredentialsError("localhost refused the certificate: closed"),
+            CONF_CERTIFICATE,
+            "certificate_refused",
+            "refused the certificate: closed",
+        ),
+        (
+            NotAuthorizedError("iot:Connect", [f"client/{THING}"]),
+            CONF_THING_NAME,
+            "connect_not_authorized",
+            f"iot:Connect on client/{THING}",
+        ),
+        (
+            NotAuthorizedError("iot:Subscribe", ["$aws/a", "$aws/b"]),
+            "base",
+            "not_authorized",
+            "iot:Subscribe on $aws/a, $aws/b",
+        ),
+        (
+            RequestTimeoutError("AWS IoT Jobs did not answer on $aws/a"),
+            "base",
+            "no_answer",
+            "iot:Receive",
+        ),
+        (
+            DisconnectedError("the connection was lost"),
+            "base",
+            "cannot_connect",
+            "the connection was lost",
+        ),
+        (RuntimeError("a secret"), "base", "unknown", "log"),
+    ],
+)
+async def test_connection_faults(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    fault: Exception,
+    field: str,
+    error: str,
+    told: str,
+) -> None:
+    """What keeps AWS IoT from working is told in words, at the field that it concerns.
+
+    The same form can be submitted again when the fault is gone.
+    """
+    check_connection.side_effect = fault
+    result = await _submit(hass, flow, form)
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {field: error}
+    words = await _words(hass, result)
+    assert told in words[field]
+    assert "a secret" not in words[field]
+    check_connection.side_effect = None
+    result = await _submit(hass, result, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_check_is_thrown_off(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """The thing's own agent, which connects again meanwhile, does not fail the check."""
+    check_connection.side_effect = [DisconnectedError("taken over")] * 2 + [None]
+    form = {CONF_ENDPOINT: ENDPOINT, CONF_PORT: 8883}
+    result = await _submit(hass, await entry.start_reconfigure_flow(hass), form)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def test_add_twice(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    flow: ConfigFlowResult,
+    form: Form,
+) -> None:
+    """A thing has one entry, and does not disturb its own connection."""
+    result = await _submit(hass, flow, form)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+    check_connection.assert_not_awaited()
+
+
+@pytest.mark.parametrize("relative", [False, True])
+async def test_handler_directory(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    relative: bool,
+) -> None:
+    """Handlers may lie elsewhere; a relative path begins at the configuration folder."""
+    directory = Path(hass.config.path("my-handlers"))
+    directory.mkdir()
+    form[CONF_HANDLER_DIRECTORY] = "my-handlers" if relative else str(directory)
+    result = await _submit(hass, flow, form)
+    assert result["options"] == {CONF_HANDLER_DIRECTORY: str(directory)}
+
+
+async def test_reauth(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+    agents: list[FakeAgent],
+    upload: Upload,
+    ca: CertificateAuthority,
+) -> None:
+    """A new certificate and key replace the old ones, and are used at once."""
+    renewed = ca.device(THING)
+    files = {
+        CONF_CERTIFICATE: await upload(renewed.certificate),
+        CONF_PRIVATE_KEY: await upload(renewed.private_key),
+    }
+    flow = await entry.start_reauth_flow(hass)
+    assert flow["step_id"] == "reauth_confirm"
+    assert flow["description_placeholders"]["thing_name"] == THING
+
+    # This form has no field for an endpoint: what is wrong with it is told all the same.
+    check_connection.side_effect = EndpointError("nobody is there")
+    result = await _submit(hass, flow, files)
+    assert result["errors"] == {"base": "endpoint_unreachable"}
+
+    check_connection.side_effect = None
+    result = await _submit(hass, result, files)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    assert entry.data[CONF_CERTIFICATE] == renewed.certificate.decode()
+    assert entry.data[CONF_ROOT_CA] == ca.certificate.decode()
+    assert await _private_key(hass) == renewed.private_key
+    assert not agent.running.is_set()
+    assert agents[-1].settings.connection.private_key == renewed.private_key
+
+
+async def test_reauth_with_another_root_ca(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    upload: Upload,
+    credentials: Credentials,
+) -> None:
+    """The authority of the endpoint may change along with the certificate."""
+    authority = CertificateAuthority().certificate
+    flow = await entry.start_reauth_flow(hass)
+    result = await _submit(
+        hass,
+        flow,
+        {
+            CONF_CERTIFICATE: await upload(credentials.certificate),
+            CONF_PRIVATE_KEY: await upload(credentials.private_key),
+            CONF_ROOT_CA: await upload(authority),
+        },
+    )
+    assert result["reason"] == "reauth_successful"
+    assert entry.data[CONF_ROOT_CA] == authority.decode()
+    await hass.async_block_till_done()
+
+
+async def test_reconfigure(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+    agents: list[FakeAgent],
+    credentials: Credentials,
+) -> None:
+    """Endpoint, port and handler directory change; certificate and key stay."""
+    directory = Path(hass.config.path("my-handlers"))
+    directory.mkdir()
+    flow = await entry.start_reconfigure_flow(hass)
+    assert flow["step_id"] == "reconfigure"
+    assert _suggested(flow) == {
+        CONF_ENDPOINT: ENDPOINT,
+        CONF_PORT: 8883,
+        CONF_HANDLER_DIRECTORY: entry.options[CONF_HANDLER_DIRECTORY],
+    }
+    form = {
+        CONF_ENDPOINT: "other.example.com",
+        CONF_PORT: 443,
+        CONF_HANDLER_DIRECTORY: str(directory),
+    }
+    check_connection.side_effect = EndpointError("nobody is there")
+    result = await _submit(hass, flow, form)
+    assert result["errors"] == {CONF_ENDPOINT: "endpoint_unreachable"}
+
+    check_connection.side_effect = None
+    result = await _submit(hass, result, form)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert entry.options == {CONF_HANDLER_DIRECTORY: str(directory)}
+    assert not agent.running.is_set()
+    connection = agents[-1].settings.connection
+    assert (connection.endpoint, connection.port) == ("other.example.com", 443)
+    assert connection.certificate == credentials.certificate
+    assert connection.private_key == credentials.private_key
+
+
+@pytest.mark.parametrize("same_key", [True, False])
+async def test_reconfigure_certificate_alone(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    upload: Upload,
+    ca: CertificateAuthority,
+    credentials: Credentials,
+    same_key: bool,
+) -> None:
+    """A new certificate for the same key will do; for another one, that is needed too."""
+    key = load_pem_private_key(credentials.private_key, None)
+    renewed = ca.device(THING, key=key if same_key else make_key())  # type: ignore[arg-type]
+    form = {
+        CONF_ENDPOINT: ENDPOINT,
+        CONF_PORT: 8883,
+        CONF_CERTIFICATE: await upload(renewed.certificate),
+    }
+    result = await _submit(hass, await entry.start_reconfigure_flow(hass), form)
+    if not same_key:
+        assert result["errors"] == {CONF_PRIVATE_KEY: "private_key_mismatch"}
+        form[CONF_PRIVATE_KEY] = await upload(renewed.private_key)
+        result = await _submit(hass, result, form)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert entry.data[CONF_CERTIFICATE] == renewed.certificate.decode()
+    assert await _private_key(hass) == renewed.private_key
+
+
+async def test_reconfigure_without_stored_key(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    upload: Upload,
+    credentials: Credentials,
+) -> None:
+    """A private key that is lost must be uploaded again."""
+    await PrivateKeyStore(hass, THING).async_remove()
+    form = {CONF_ENDPOINT: ENDPOINT, CONF_PORT: 8883}
+    result = await _submit(hass, await entry.start_reconfigure_flow(hass), form)
+    assert result["errors"] == {CONF_PRIVATE_KEY: "private_key_missing"}
+    form[CONF_PRIVATE_KEY] = await upload(credentials.private_key)
+    result = await _submit(hass, result, form)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_options(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+    agents: list[FakeAgent],
+) -> None:
+    """Another handler directory is used at once; an empty field means the default one."""
+    directory = Path(hass.config.path("my-handlers"))
+    default = entry.options[CONF_HANDLER_DIRECTORY]
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    assert flow["type"] is FlowResultType.FORM
+    assert _suggested(flow) == {CONF_HANDLER_DIRECTORY: default}
+
+    form = {CONF_HANDLER_DIRECTORY: str(directory)}
+    result = await hass.config_entries.options.async_configure(flow["flow_id"], form)
+    assert result["errors"] == {CONF_HANDLER_DIRECTORY: "not_a_directory"}
+    assert result["description_placeholders"] == {"directory": str(directory)}
+    assert _suggested(result) == form
+
+    directory.mkdir()
+    result = await hass.config_entries.options.async_configure(flow["flow_id"], form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert entry.options == form
+    assert len(agents) == 2
+
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(flow["flow_id"], {})
+    await hass.async_block_till_done()
+    assert entry.options == {CONF_HANDLER_DIRECTORY: default}
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """Run a broker that enforces the minimal policy, with AWS IoT Jobs behind it."""
+    async with (
+        Broker(tmp_path / "broker") as broker,
+        FakeJobsService(port=broker.port, tls_context=broker.service_tls_context()),
+    ):
+        yield broker
+
+
+async def test_add_for_real(
+    hass: HomeAssistant, flow: ConfigFlowResult, broker: Broker, upload: Upload
+) -> None:
+    """The check passes with the minimal policy, and leaves nothing behind.
+
+    A key of somebody else's, a wrong port and a name that the certificate's policy is not
+    for are told before, in the same dialog.
+    """
+    settings = broker.settings(THING)
+    assert settings.root_ca is not None
+    form = {
+        CONF_ENDPOINT: settings.endpoint,
+        CONF_PORT: 1,
+        CONF_THING_NAME: THING,
+        CONF_CERTIFICATE: await upload(settings.certificate),
+        CONF_PRIVATE_KEY: await upload(settings.private_key),
+        CONF_ROOT_CA: await upload(settings.root_ca),
+    }
+    result = await _submit(hass, flow, form)
+    assert result["errors"] == {CONF_ENDPOINT: "endpoint_unreachable"}
+
+    form[CONF_PORT] = settings.port
+    result = await _submit(hass, result, form | {CONF_THING_NAME: "thing-2"})
+    assert result["errors"] == {"base": "not_authorized"}
+    words = await _words(hass, result)
+    assert "iot:Subscribe on $aws/things/thing-2/jobs/start-next" in words["base"]
+
+    result = await _submit(hass, result, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await broker.logged(f"Client {THING} disconnected")
+
+
+async def _submit(
+    hass: HomeAssistant, flow: ConfigFlowResult, form: Mapping[str, Any]
+) -> ConfigFlowResult:
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"], dict(form))
+    if result["type"] is FlowResultType.CREATE_ENTRY:
+        await hass.async_block_till_done()
+    return result
+
+
+async def _private_key(hass: HomeAssistant) -> bytes | None:
+    stored = await PrivateKeyStore(hass, THING).async_load()
+    return None if stored is None else stored.encode()
+
+
+def _suggested(form: ConfigFlowResult) -> dict[str, Any]:
+    """Return what the fields of a form are filled in with."""
+    assert form["data_schema"] is not None
+    return {
+        str(key): key.description["suggested_value"]
+        for key in form["data_schema"].schema
+        if key.description
+    }
+
+
+async def _words(hass: HomeAssistant, form: ConfigFlowResult) -> dict[str, str]:
+    """Return the errors of a form as a user reads them, by field."""
+    translations = await async_get_translations(hass, "en", "config", [DOMAIN])
+    placeholders = form["description_placeholders"] or {}
+    return {
+        field: translations[f"component.{DOMAIN}.config.error.{error}"].format(
+            **placeholders
+        )
+        for field, error in (form["errors"] or {}).items()
+    }

@@ -1,0 +1,122 @@
+"""The files beside the code, as far as Home Assistant's own checks look at them."""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+from string import Formatter
+from typing import Any
+
+from awesomeversion import AwesomeVersion
+import pytest
+
+from custom_components import aws_iot_jobs
+from custom_components.aws_iot_jobs import binary_sensor, config_flow, sensor
+from custom_components.aws_iot_jobs.const import DOMAIN
+from homeassistant.util.yaml import load_yaml_dict
+
+ROOT = Path(aws_iot_jobs.__file__).parent
+
+
+def _json(name: str) -> Any:
+    return json.loads((ROOT / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def words() -> dict[str, Any]:
+    """Return the translations."""
+    translations: dict[str, Any] = _json("translations/en.json")
+    return translations
+
+
+def test_manifest() -> None:
+    """The manifest has what a custom integration's must have, in order."""
+    manifest = _json("manifest.json")
+    keys = list(manifest)
+    assert keys == ["domain", "name", *sorted(keys[2:])]
+    assert manifest["domain"] == DOMAIN == ROOT.name
+    assert AwesomeVersion(manifest["version"]).simple
+    for requirement in manifest["requirements"]:
+        assert re.fullmatch(r"[a-z0-9_-]+==[0-9.]+", requirement)
+
+
+def test_requirements_are_the_locked_ones() -> None:
+    """What Home Assistant installs is what is tested."""
+    project = (ROOT.parents[1] / "pyproject.toml").read_text()
+    for requirement in _json("manifest.json")["requirements"]:
+        assert f'"{requirement}"' in project
+
+
+def test_texts_of_translations(words: dict[str, Any]) -> None:
+    """Texts have no markup, no addresses, no quoted placeholders."""
+    for path, text in _texts(words):
+        assert text == text.strip(), path
+        assert not re.search(r"https?://|<[a-z/]|'\{|\}'", text), path
+        assert all(re.fullmatch(r"[a-z0-9_]+", key) for key in path), path
+        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+        assert all(name.isidentifier() for name in names), path
+
+
+@pytest.mark.parametrize(
+    ("flow", "step", "schema"),
+    [
+        ("config", "user", config_flow._USER_SCHEMA),
+        ("config", "reauth_confirm", config_flow._REAUTH_SCHEMA),
+        ("config", "reconfigure", config_flow._RECONFIGURE_SCHEMA),
+        ("options", "init", config_flow._OPTIONS_SCHEMA),
+    ],
+)
+def test_fields_have_names_and_descriptions(
+    words: dict[str, Any], flow: str, step: str, schema: Any
+) -> None:
+    """Each field of each form says what it is for."""
+    fields = {str(key) for key in schema.schema}
+    assert words[flow]["step"][step]["data"].keys() == fields
+    assert words[flow]["step"][step]["data_description"].keys() == fields
+
+
+def test_entities_have_names_states_and_icons(words: dict[str, Any]) -> None:
+    """Each entity has a name and an icon, and each of its states has a name."""
+    names = words["entity"]["sensor"]
+    icons = _json("icons.json")["entity"]["sensor"]
+    assert names.keys() == {each.translation_key for each in sensor.SENSORS}
+    assert icons.keys() == names.keys()
+    for each in sensor.SENSORS:
+        states = names[each.key].get("state", {}).keys()
+        assert states == set(each.options or ())
+        shown = icons[each.key]
+        assert shown.get("state", {}).keys() <= states
+        assert shown["default"] not in shown.get("state", {}).values()
+    assert words["entity"]["binary_sensor"].keys() == {
+        binary_sensor._CONNECTED.translation_key
+    }
+
+
+def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
+    """Every key of an error in the code has a text, and every text is of use."""
+    code = "".join(path.read_text() for path in ROOT.glob("*.py"))
+    used = set(re.findall(r'translation_key="(\w+)"', code))
+    assert words["exceptions"].keys() <= used
+    for error in words["config"]["error"]:
+        assert f'"{error}"' in code, error
+    for error in re.findall(r'InvalidInputError\(\s*\{[^}]*: "(\w+)"', code):
+        assert error in words["config"]["error"], error
+
+
+def test_quality_scale() -> None:
+    """Each rule is done, or there is a word about why not."""
+    scale = load_yaml_dict(ROOT / "quality_scale.yaml")
+    for name, rule in scale["rules"].items():
+        if rule != "done":
+            assert rule["status"] in {"done", "exempt", "todo"}, name
+            assert rule["comment"], name
+
+
+def _texts(
+    tree: dict[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _texts(value, (*path, key))
+        else:
+            yield (*path, key), value
