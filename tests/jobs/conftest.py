@@ -63,10 +63,15 @@ class Device:
         return file
 
     @property
+    def agent(self) -> Agent:
+        """The agent that was started last."""
+        assert self._agent is not None
+        return self._agent
+
+    @property
     def state(self) -> AgentState:
         """The agent's state."""
-        assert self._agent is not None
-        return self._agent.state
+        return self.agent.state
 
     async def start(self) -> None:
         """Start an agent with an empty memory."""
@@ -76,11 +81,6 @@ class Device:
         )
         self._agent.subscribe(self._note)
         self._task = asyncio.create_task(self._agent.run())
-
-    def retry_now(self) -> None:
-        """Tell the agent that the network is back."""
-        assert self._agent is not None
-        self._agent.retry_now()
 
     async def stop(self) -> None:
         """Stop the agent as Home Assistant does, and wait for its end."""

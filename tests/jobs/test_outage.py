@@ -14,6 +14,7 @@ from custom_components.aws_iot_jobs.jobs import (
     service as service_module,
 )
 from custom_components.aws_iot_jobs.jobs.agent import Agent
+from custom_components.aws_iot_jobs.jobs.check import check_connection
 from custom_components.aws_iot_jobs.jobs.errors import (
     CredentialsError,
     EndpointError,
@@ -160,6 +161,23 @@ async def test_a_key_of_another_certificate_is_told(lone_device: Device) -> None
         await lone_device.ended()
 
 
+async def test_the_name_can_be_lent_while_a_job_runs(
+    device: Device, service: FakeJobsService, gate: Path
+) -> None:
+    """A check of new settings connects with it, undisturbed; then the job is reported."""
+    job = service.create_job(document(handler_step("until.sh", str(gate))))
+    await device.until(
+        lambda state: state.job is not None and state.job.current_index == 0
+    )
+    async with device.agent.disconnected():
+        assert not device.state.connected
+        await check_connection(device.settings.connection)
+    await device.connected()
+    gate.touch()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+
+
 @pytest.fixture
 async def lone_device(stopped_device: Device) -> AsyncIterator[Device]:
     """Return a thing to be started with other settings."""
@@ -232,7 +250,7 @@ async def test_a_network_that_is_back_is_used_at_once(
     await broker.kill()
     await device.until(lambda state: not state.connected)
     await broker.start()
-    device.retry_now()
+    device.agent.retry_now()
     await device.until(lambda state: state.connected, within=5)
 
 

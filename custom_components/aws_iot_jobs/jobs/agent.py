@@ -1,7 +1,8 @@
 """The loop: next job, execute, report, until told to stop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 import logging
@@ -69,6 +70,7 @@ class Agent:
         self._updates: ExecutionUpdates | None = None
         self._record: JobRecord | None = None
         self._problem_told = False
+        self._serving = False
 
     @property
     def state(self) -> AgentState:
@@ -88,6 +90,17 @@ class Agent:
         """Connect at once: there is reason to believe that the network is back."""
         self._service.retry_now()
 
+    @contextlib.asynccontextmanager
+    async def disconnected(self) -> AsyncIterator[None]:
+        """Leave the thing's name to another client for a while; a running job goes on."""
+        await self._service.stop()
+        self._change(connected=False)
+        try:
+            yield
+        finally:
+            if self._serving:
+                await self._service.start()
+
     async def run(self) -> None:
         """Serve until cancelled; then the running step is ended in an orderly way.
 
@@ -99,6 +112,7 @@ class Agent:
         self._change(last_job=known.last_job, journal_set_aside=known.set_aside)
         if self._record is not None:
             await self._runner.recover(str(self._record.key))
+        self._serving = True
         try:
             await self._service.start()
             while True:
@@ -107,6 +121,7 @@ class Agent:
                 while (execution := await self._next()) is not None:
                     await self._serve(execution)
         finally:
+            self._serving = False
             await self._service.stop()
             self._change(connected=False)
 
