@@ -123,7 +123,7 @@ async def test_ended_job(hass: HomeAssistant, agent: FakeAgent) -> None:
         "job": STATE_UNKNOWN,
         "step": STATE_UNKNOWN,
         "step_status": "failed",
-        "progress": "100",
+        "progress": "33",
         "last_result": "failed",
     }
     result = _sensor(hass, "last_result")

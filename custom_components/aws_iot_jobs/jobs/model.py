@@ -42,6 +42,11 @@ class StepStatus(StrEnum):
         """Whether nothing more will happen to the step."""
         return self not in (StepStatus.PENDING, StepStatus.IN_PROGRESS)
 
+    @property
+    def done(self) -> bool:
+        """Whether the job can go on behind the step."""
+        return self in (StepStatus.SUCCEEDED, StepStatus.FAILURE_IGNORED)
+
 
 class ExecutionKey(NamedTuple):
     """What makes a job execution the same one: on a thing, nothing else does."""
@@ -145,9 +150,9 @@ class JobState:
     @property
     def progress(self) -> int:
         """How much of it is done, in percent of its steps."""
-        if self.status.terminal or not self.steps:
-            return 100 if self.status.terminal else 0
-        return 100 * sum(step.status.ended for step in self.steps) // len(self.steps)
+        if not self.steps:
+            return 100 if self.status is JobStatus.SUCCEEDED else 0
+        return 100 * sum(step.status.done for step in self.steps) // len(self.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
