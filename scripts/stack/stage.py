@@ -115,9 +115,7 @@ async def _connected_entities(home: HomeAssistant, entry: Entry) -> dict[str, st
 def _sample_handlers(folder: Path) -> Path:
     """Return a new handler directory with a copy of the handlers of the checkout."""
     directory = folder / "handlers"
-    directory.mkdir(mode=0o700)
-    for handler in HANDLERS.iterdir() if HANDLERS.is_dir() else ():
-        if handler.is_file():
-            shutil.copyfile(handler, directory / handler.name)
-            (directory / handler.name).chmod(0o700)
+    shutil.copytree(HANDLERS, directory)
+    for path in (directory, *directory.rglob("*")):
+        path.chmod(0o700)
     return directory

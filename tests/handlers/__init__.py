@@ -1,0 +1,1 @@
+"""Tests of the handlers that come with the integration."""

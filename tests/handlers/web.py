@@ -1,0 +1,101 @@
+"""A web server for downloads, good and bad, on the loopback interface."""
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import ssl
+import threading
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+CONTENT = b"A file of many bytes.\n" * 10_000
+SIGNATURE = "X-Amz-Credential=AKIDEXAMPLE&X-Amz-Signature=5ec2e7"
+"""The query of a presigned URL: a secret."""
+
+
+class WebServer:
+    """Serves any path with CONTENT, but for these.
+
+    /missing/... 404, /forbidden/... 403, /moved/... elsewhere, with a signature of its own,
+    /cut/... ends in the middle, /slow/... begins and goes on only when `release` is set.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Take a port of the loopback interface."""
+        self.release = threading.Event()
+        self.begun = threading.Event()
+        self.requests: list[str] = []
+        self._server = ThreadingHTTPServer((HOST, 0), self._handler())
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop serving."""
+        self.release.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def url(self, path: str, query: str = SIGNATURE) -> str:
+        """Return the URL of a path."""
+        return f"{self._scheme}://{HOST}:{self._server.server_port}{path}?{query}"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = urlsplit(self.path).path
+                web.requests.append(self.path)
+                match path.split("/")[1]:
+                    case "missing":
+                        self.send_error(404)
+                    case "forbidden":
+                        self.send_error(403)
+                    case "moved":
+                        self.send_response(302)
+                        self.send_header("Location", web.url("/missing/now"))
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
+                    case "elsewhere":
+                        self.send_response(302)
+                        self.send_header("Location", web.url("/there/file.bin"))
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
+                    case "cut":
+                        self._send(CONTENT[:1000])
+                    case "slow":
+                        self._send(CONTENT[:1000])
+                        self.wfile.flush()
+                        web.begun.set()
+                        web.release.wait(30)
+                    case _:
+                        self._send(CONTENT)
+
+            def _send(self, content: bytes) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(CONTENT)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Stay silent."""
+
+        return Handler
