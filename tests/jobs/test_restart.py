@@ -129,6 +129,8 @@ async def test_a_result_that_aws_did_not_accept_is_sent_after_the_restart(
     assert job.status == "SUCCEEDED"
     assert ledger.attempts == ["1.1"]
     await device.until(lambda state: state.last_job is not None)
+    assert device.state.last_job is not None
+    assert [step.status for step in device.state.last_job.steps] == ["SUCCEEDED"]
 
 
 async def test_the_journal_tells_that_a_step_was_interrupted(

@@ -315,6 +315,8 @@ class Agent:
         self, document: JobDocument, progress: JobProgress, updates: ExecutionUpdates
     ) -> None:
         assert self._state.job is not None
+        assert self._record is not None
+        self._record = replace(self._record, progress=progress)
         self._change(job=replace(self._state.job, steps=progress.steps))
         updates.progress(self._report(document, progress))
 
