@@ -28,8 +28,10 @@ def _problem(condition: Condition, facts: Facts) -> str | None:
         return f".key: unknown key {condition.key!r:.80}; known are {known}"
     found = facts[condition.key]
     if not set(condition.values) & set(found):
-        return (
-            f": {condition.key} is {' or '.join(map(repr, sorted(found)))}, "
-            f"not {' or '.join(map(repr, condition.values))}"
-        )
+        here, wanted = _either(sorted(found)) or "unknown", _either(condition.values)
+        return f": {condition.key} is {here}, not {wanted}"
     return None
+
+
+def _either(values: Sequence[str]) -> str:
+    return f"{' or '.join(map(repr, values)):.200}"

@@ -76,10 +76,12 @@ def parse_job_document(document: Any) -> JobDocument:
     if not isinstance(document, Mapping):
         raise InvalidJobDocumentError("", "the job document is not a JSON object")
     present = _without_absent(document)
+    version = present.get("version", "")
+    # As the Device Client has it: only a string is the version of a schema.
+    if "operation" in present and (not isinstance(version, str) or not version):
+        return _read(_OLD_SCHEMA, present, _old_document)
     if "version" in present:
         return _read(_NEW_SCHEMA, present, _new_document)
-    if "operation" in present:
-        return _read(_OLD_SCHEMA, present, _old_document)
     if "steps" in present:
         raise InvalidJobDocumentError("version", f'required ("{SCHEMA_VERSION}")')
     raise InvalidJobDocumentError(
@@ -95,14 +97,6 @@ def split_command(command: str) -> tuple[str, ...]:
     """
     words = re.findall(r"(?:\\,|[^,])+", command)
     return tuple(word.replace(r"\,", ",").strip(_SPACES) for word in words)
-
-
-def join_command(argv: tuple[str, ...]) -> str:
-    r"""Return the `command` that `split_command` splits into `argv`.
-
-    There is none for words with spaces around them, or a backslash at their end.
-    """
-    return ",".join(word.replace(",", r"\,") or " " for word in argv)
 
 
 _SPACES = " \t\n\v\f\r"
@@ -203,7 +197,9 @@ def _seconds(value: Any) -> float | None:
             return float(value)
         case str() if re.fullmatch(r"[0-9]{1,6}", value):
             return _seconds(int(value))
-    raise vol.Invalid(f"must be a number of seconds from 1 to {_MAX_TIMEOUT_SECONDS}")
+    raise vol.Invalid(
+        f"must be a number of seconds, more than 0 and at most {_MAX_TIMEOUT_SECONDS}"
+    )
 
 
 # AWS's own limit for a step timer, 10080 minutes.
@@ -212,7 +208,8 @@ _MAX_TIMEOUT_SECONDS = 10080 * 60
 
 def _version(value: Any) -> str:
     if value != SCHEMA_VERSION:
-        raise vol.Invalid(f'must be the string "{SCHEMA_VERSION}", not {value!r:.40}')
+        found = "a list or an object" if isinstance(value, list | dict) else repr(value)
+        raise vol.Invalid(f'must be the string "{SCHEMA_VERSION}", not {found:.40}')
     return SCHEMA_VERSION
 
 
@@ -293,7 +290,7 @@ _OLD_SCHEMA = _object(
         vol.Optional("args", default=list): _list_of(_argument),
         vol.Optional("path", default=""): _text,
         vol.Optional("includeStdOut", default=False): _boolean,
-        vol.Optional("allowStdErr", default=0): _count,
+        vol.Optional("allowStdErr", default=None): _count,
         vol.Optional("timeoutSeconds", default=None): _seconds,
     }
 )
@@ -368,7 +365,7 @@ def _old_document(fields: dict[str, Any]) -> JobDocument:
     step = Step(
         name=fields["operation"],
         call=call,
-        allow_stderr=fields["allowStdErr"],
+        allow_stderr=fields["allowStdErr"] or 0,
         timeout=fields["timeoutSeconds"],
     )
     return JobDocument(steps=(step,), include_stdout=fields["includeStdOut"])

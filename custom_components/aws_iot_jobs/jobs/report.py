@@ -13,8 +13,8 @@ from ..runner.model import RunOutcome, RunResult
 from .document import JobDocument, Step
 from .model import JobProgress, StepState, StepStatus
 
-MAX_PAIRS = 10
 MAX_VALUE = 1024
+_MAX_NAME = 100
 
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))"
@@ -60,10 +60,12 @@ def judge_step(
     `seconds_left` is what AWS's timer leaves to the job: without any, no failure can be
     ignored.
     """
-    if result.outcome is RunOutcome.STOPPED:
-        return StepStatus.STOPPED, "stopped"
+    # Where the runner itself is interrupted, only a step that is to end is not run again.
+    if result.outcome in (RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
+        return StepStatus.STOPPED, _with("stopped", result.detail)
     if result.outcome is RunOutcome.TIMED_OUT and seconds_left == 0:
-        return StepStatus.FAILED, "stopped, for the job's time in AWS IoT Jobs is over"
+        reason = "stopped, for the job's time in AWS IoT Jobs is over"
+        return StepStatus.FAILED, _with(reason, result.detail)
     problem = _problem(step, result)
     if not problem:
         return StepStatus.SUCCEEDED, ""
@@ -77,9 +79,8 @@ def _problem(step: Step, result: RunResult) -> str:
         case RunOutcome.REFUSED:
             return result.detail
         case RunOutcome.TIMED_OUT:
-            return (
-                f"timed out after {step.timeout:g} s" if step.timeout else "timed out"
-            )
+            after = f" after {step.timeout:g} s" if step.timeout else ""
+            return _with(f"timed out{after}", result.detail)
         case RunOutcome.SIGNALED:
             return f"ended by signal {result.signal}"
     if result.exit_status != 0:
@@ -92,12 +93,18 @@ def _problem(step: Step, result: RunResult) -> str:
     return ""
 
 
+def _with(reason: str, detail: str) -> str:
+    return f"{reason}; {detail}" if detail else reason
+
+
 def step_label(document: JobDocument, index: int) -> str:
     """Return how a reason names a step."""
-    steps = document.all_steps
-    if document.final_step is not None and index == len(steps) - 1:
-        return f"final step {steps[index].name!r}"
-    return f"step {index + 1} of {len(document.steps)} {steps[index].name!r}"
+    name = document.all_steps[index].name
+    # A name of any length must leave room for what happened.
+    shown = repr(name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…")
+    if index == len(document.steps):
+        return f"final step {shown}"
+    return f"step {index + 1} of {len(document.steps)} {shown}"
 
 
 def success_reason(document: JobDocument, steps: Sequence[StepState]) -> str:

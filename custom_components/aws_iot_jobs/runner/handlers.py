@@ -5,6 +5,7 @@ are 700 and belong to the user that runs them. Elsewhere, neither is writable by
 others, and each belongs to that user or to root.
 """
 
+from collections.abc import Iterator
 import os
 from pathlib import Path
 import shutil
@@ -22,19 +23,26 @@ def find_handler(call: HandlerCall, handler_directory: Path, search_path: str) -
     system: not for an event loop. Raises RunRefusedError when there is none or it may
     not run.
     """
-    handler_directory = _normalized(handler_directory)
+    try:
+        return _find(call, _normalized(handler_directory), search_path)
+    except OSError as err:
+        raise RunRefusedError(f"{err.filename}: {err.strerror}") from err
+
+
+def _find(call: HandlerCall, handler_directory: Path, search_path: str) -> Path:
     if call.path == DEFAULT_PATH:
         return _in_handler_directory(handler_directory, call.handler)
     if call.path:
         return _in_directory(_normalized(Path(call.path)), call.handler)
-    if _within(handler_directory, call.handler).exists():
+    # A link without a target is there, too: it must not make way for PATH.
+    if os.path.lexists(_within(handler_directory, call.handler)):
         return _in_handler_directory(handler_directory, call.handler)
     return _on_search_path(call.handler, handler_directory, search_path)
 
 
 def _in_handler_directory(directory: Path, name: str) -> Path:
     file = _existing(directory, name)
-    for path in (directory, *_parents_within(directory, file), file):
+    for path in _trusted(directory, file):
         _require_private(path)
     return file
 
@@ -46,9 +54,10 @@ def _in_directory(directory: Path, name: str) -> Path:
             f"{DEFAULT_PATH!r} for the handler directory"
         )
     file = _existing(directory, name)
-    for path in (directory, *_parents_within(directory, file), file):
+    for path in _trusted(directory, file):
         _require_protected(path)
-    _require_executable(file)
+    if not os.access(file, os.X_OK):
+        raise RunRefusedError(f"{file} is not executable; expected mode 700 or 755")
     return file
 
 
@@ -59,24 +68,27 @@ def _on_search_path(name: str, handler_directory: Path, search_path: str) -> Pat
             f"handler {name!r} is neither in the handler directory {handler_directory} "
             "nor on PATH"
         )
-    file = Path(found).resolve()
-    for path in (Path(found).parent, file.parent, file):
+    file = Path(found)
+    for path in (file.parent, file.resolve().parent, file):
         _require_protected(path)
-    # The name found, not what it links to: busybox and its like look at their argv[0].
-    return Path(found)
+    return file
 
 
 def _existing(directory: Path, name: str) -> Path:
+    """Return the file of that name: the name itself, not what it links to.
+
+    Programs that have many names look which one they were started with.
+    """
     file = _within(directory, name)
     if not directory.is_dir():
         raise RunRefusedError(f"there is no directory {directory} to find handlers in")
-    if not file.exists():
+    if not os.path.lexists(file):
         raise RunRefusedError(f"there is no handler {name!r} in {directory}")
     if not file.resolve().is_relative_to(directory.resolve()):
         raise RunRefusedError(f"handler {name!r} is a link that leaves {directory}")
     if not file.is_file():
         raise RunRefusedError(f"handler {file} is not a regular file")
-    return file.resolve()
+    return file
 
 
 def _normalized(path: Path) -> Path:
@@ -92,12 +104,16 @@ def _within(directory: Path, name: str) -> Path:
     return file
 
 
-def _parents_within(directory: Path, file: Path) -> list[Path]:
-    """Return the folders between a directory and a file in it."""
-    top = directory.resolve()
-    return [
-        parent for parent in file.parents if parent != top and top in parent.parents
-    ]
+def _trusted(directory: Path, file: Path) -> Iterator[Path]:
+    """Yield all that decides what runs: a directory, a file in it, what is between them."""
+    yield directory
+    yield from _folders_between(directory, file)
+    yield from _folders_between(directory.resolve(), file.resolve())
+    yield file
+
+
+def _folders_between(directory: Path, file: Path) -> Iterator[Path]:
+    return (parent for parent in file.parents if directory in parent.parents)
 
 
 def _require_private(path: Path) -> None:
@@ -118,8 +134,3 @@ def _require_protected(path: Path) -> None:
             f"{path} has mode {mode:03o} and owner {found.st_uid}; expected no write "
             f"permission for group and others, and owner {os.geteuid()} or 0"
         )
-
-
-def _require_executable(file: Path) -> None:
-    if not os.access(file, os.X_OK):
-        raise RunRefusedError(f"{file} is not executable; expected mode 700 or 755")

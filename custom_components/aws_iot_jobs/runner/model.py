@@ -1,4 +1,8 @@
-"""What travels between the Jobs agent and whatever runs its steps."""
+"""What travels between the Jobs agent and whatever runs its steps.
+
+Arguments and output may be secret: their representations, which may end up in a log, have
+neither.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +18,7 @@ class RunOutcome(StrEnum):
     TIMED_OUT = "timed_out"
     STOPPED = "stopped"
     REFUSED = "refused"
+    INTERRUPTED = "interrupted"
 
 
 class Stream(StrEnum):
@@ -32,7 +37,7 @@ class HandlerCall:
     """
 
     handler: str
-    args: tuple[str, ...] = ()
+    args: tuple[str, ...] = field(default=(), repr=False)
     path: str = ""
 
 
@@ -40,7 +45,7 @@ class HandlerCall:
 class CommandCall:
     """A command to run without a shell, as the user that the step names."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +78,7 @@ class RunOutput:
 
     run_id: str
     stream: Stream
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 type RunEvent = RunStarted | RunOutput
@@ -84,15 +89,15 @@ class RunResult:
     """How a run ended and the end of what it wrote.
 
     `exit_status` is there when it exited, `signal` (a name such as SIGKILL) when a signal
-    ended it, `detail` says why it was refused.
+    ended it, `detail` when it was refused or could not be ended, in words.
     """
 
     outcome: RunOutcome
     exit_status: int | None = None
     signal: str | None = None
     detail: str = ""
-    stdout: str = ""
-    stderr: str = ""
+    stdout: str = field(default="", repr=False)
+    stderr: str = field(default="", repr=False)
     stderr_lines: int = 0
 
 

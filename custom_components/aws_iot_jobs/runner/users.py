@@ -1,5 +1,6 @@
 """Whom a step runs as, and how a command becomes that user."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -29,7 +30,7 @@ def find_user(name: str) -> User:
         return _own_user()
     try:
         entry = pwd.getpwnam(name)
-    except KeyError, ValueError:
+    except (KeyError, ValueError):
         raise RunRefusedError(f"there is no user {name!r} on this system") from None
     return User(name=name, uid=entry.pw_uid, gid=entry.pw_gid, home=entry.pw_dir)
 
@@ -56,7 +57,7 @@ class Switch:
     signal: tuple[str, ...] = ()
 
 
-def switch_to(user: User, environment: dict[str, str]) -> Switch:
+def switch_to(user: User, environment: Mapping[str, str]) -> Switch:
     """Return how a command becomes `user`, with `environment` kept on the way.
 
     Raises RunRefusedError when this agent has no means to: it never runs a command as
@@ -65,30 +66,28 @@ def switch_to(user: User, environment: dict[str, str]) -> Switch:
     if user.uid == os.geteuid():
         return Switch()
     if os.geteuid() == 0:
-        return _setpriv(user)
-    sudo = shutil.which("sudo")
-    if sudo is None:
-        raise RunRefusedError(
-            f"cannot run as user {user.name!r}: the agent is not root and there is no sudo"
-        )
-    as_user = (sudo, "-n", "-H", "-u", user.name)
-    settings = tuple(f"{key}={value}" for key, value in environment.items())
-    return Switch(run=(*as_user, *settings, "--"), signal=(*as_user, "--"))
+        return _setpriv(user, environment["PATH"])
+    return _sudo(user, environment)
 
 
-def _setpriv(user: User) -> Switch:
-    setpriv = shutil.which("setpriv")
+def _setpriv(user: User, search_path: str) -> Switch:
+    # With `user=`, Python would fork the whole agent, and block its event loop for that.
+    setpriv = shutil.which("setpriv", path=search_path)
     # BusyBox has an applet of that name that cannot change users.
     if setpriv is None or Path(setpriv).resolve().name == "busybox":
         raise RunRefusedError(
             f"cannot run as user {user.name!r}: there is no setpriv of util-linux"
         )
-    return Switch(
-        run=(
-            setpriv,
-            f"--reuid={user.uid}",
-            f"--regid={user.gid}",
-            "--init-groups",
-            "--",
+    ids = (f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups")
+    return Switch(run=(setpriv, *ids, "--"))
+
+
+def _sudo(user: User, environment: Mapping[str, str]) -> Switch:
+    sudo = shutil.which("sudo", path=environment["PATH"])
+    if sudo is None:
+        raise RunRefusedError(
+            f"cannot run as user {user.name!r}: the agent is not root and there is no sudo"
         )
-    )
+    as_user = (sudo, "-n", "-u", user.name)
+    settings = tuple(f"{name}={value}" for name, value in environment.items())
+    return Switch(run=(*as_user, *settings, "--"), signal=(*as_user, "--"))

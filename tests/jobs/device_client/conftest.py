@@ -1,0 +1,68 @@
+"""The steps of a job, run for real, without AWS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custom_components.aws_iot_jobs.jobs.document import parse_job_document
+from custom_components.aws_iot_jobs.jobs.execution import Execution
+from custom_components.aws_iot_jobs.jobs.model import (
+    ExecutionKey,
+    JobOutcome,
+    JobProgress,
+)
+from custom_components.aws_iot_jobs.jobs.timers import Deadline
+from custom_components.aws_iot_jobs.runner.local import LocalRunner
+
+
+@dataclass
+class Engine:
+    """Runs job documents. `elsewhere` is for handlers with a path of their own."""
+
+    handlers: Path
+    elsewhere: Path
+    work: Path
+
+    def handler(self, name: str, text: str, mode: int = 0o700) -> Path:
+        """Put a handler into the handler directory."""
+        return _write(self.handlers / name, text, mode)
+
+    def other_handler(self, name: str, text: str, mode: int = 0o755) -> Path:
+        """Put a handler elsewhere."""
+        return _write(self.elsewhere / name, text, mode)
+
+    async def run(self, document: Mapping[str, Any]) -> JobOutcome:
+        """Run a job's steps to their end."""
+
+        async def save(_: JobProgress) -> None:
+            """Remember nothing."""
+
+        execution = Execution(
+            ExecutionKey("job-1", 1),
+            parse_job_document(document),
+            thing_name="thing-1",
+            runner=LocalRunner(self.handlers, self.work, grace=1),
+            deadline=Deadline(None),
+            save=save,
+            on_progress=lambda _: None,
+            on_event=lambda _: None,
+        )
+        return await execution.run()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """Return what runs job documents."""
+    for name, mode in (("handlers", 0o700), ("elsewhere", 0o755)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+    return Engine(tmp_path / "handlers", tmp_path / "elsewhere", tmp_path / "work")
+
+
+def _write(file: Path, text: str, mode: int) -> Path:
+    file.write_text(text)
+    file.chmod(mode)
+    return file

@@ -1,0 +1,122 @@
+"""What a process writes: its end is kept, its amount does not matter."""
+
+import asyncio
+import sys
+
+from hypothesis import given, strategies as st
+
+from custom_components.aws_iot_jobs.runner.local import EVENT_OUTPUT_LIMIT
+from custom_components.aws_iot_jobs.runner.model import RunOutput, Stream
+from custom_components.aws_iot_jobs.runner.output import TAIL_BYTES, Tail
+
+from .bench import Bench
+from .programs import run_program
+
+# The tail
+
+
+@given(st.lists(st.binary(max_size=30)), st.integers(min_value=1, max_value=20))
+def test_a_tail_is_the_end_of_all_that_was_written(
+    chunks: list[bytes], limit: int
+) -> None:
+    """However it was cut into chunks: the same as of one chunk."""
+    tail, whole = Tail(limit), Tail(limit)
+    for chunk in chunks:
+        tail.feed(chunk)
+    written = b"".join(chunks)
+    whole.feed(written)
+    assert tail.text() == whole.text()
+    unfinished = bool(written) and not written.endswith(b"\n")
+    assert tail.lines == whole.lines == written.count(b"\n") + unfinished
+
+
+@given(st.text(max_size=60), st.integers(min_value=4, max_value=40))
+def test_a_tail_of_text_is_an_end_of_that_text(text: str, limit: int) -> None:
+    """A character that was cut is gone, and nothing else."""
+    tail = Tail(limit)
+    data = text.encode("utf-8", errors="ignore")
+    tail.feed(data)
+    kept = tail.text()
+    assert data.decode().endswith(kept)
+    assert len(kept.encode()) > min(limit, len(data)) - 4
+
+
+# A process
+
+
+async def test_nul_bytes_are_kept(bench: Bench) -> None:
+    """Also what follows them in the line, and the lines after."""
+    result = await bench.shell(r"printf 'a\0b\nc\n'")
+    assert result.stdout == "a\0b\nc\n"
+
+
+async def test_bytes_that_are_no_text_become_replacement_characters(
+    bench: Bench,
+) -> None:
+    """What stands around them stays."""
+    result = await bench.shell(r"printf 'caf\351 \377\376 ok \303'")
+    assert result.stdout == "caf\ufffd \ufffd\ufffd ok \ufffd"
+
+
+async def test_text_in_any_script_stays(bench: Bench) -> None:
+    """And so do percent signs."""
+    text = "100 % café, Ελληνικά, 日本語, 😀"
+    assert (await bench.command("printf", "%s", text)).stdout == text
+
+
+async def test_a_character_cut_at_the_beginning_of_the_tail_goes(
+    bench: Bench,
+) -> None:
+    """For each number of its bytes that may be left."""
+    for shift in range(4):
+        ending = "." * shift
+        script = f"print('😀' * {TAIL_BYTES} + '{ending}', end='')"
+        result = await bench.command(sys.executable, "-I", "-X", "utf8", "-c", script)
+        kept = (TAIL_BYTES - shift) // 4
+        assert result.stdout == "😀" * kept + ending
+
+
+async def test_stdout_and_stderr_are_kept_apart_and_counted(bench: Bench) -> None:
+    """An unfinished last line is one, too."""
+    result = await bench.shell("echo o1; echo e1 >&2; echo o2; printf 'e2\\ne3' >&2")
+    assert result.stdout == "o1\no2\n"
+    assert result.stderr == "e1\ne2\ne3"
+    assert result.stderr_lines == 3
+
+
+async def test_a_flood_on_stderr_before_stdout_ends_does_not_hang(
+    bench: Bench,
+) -> None:
+    """Both are read at the same time, however long one of them is silent."""
+    async with asyncio.timeout(20):
+        result = await bench.shell(
+            "head -c 10000000 /dev/zero | tr '\\0' '\\n' >&2; echo end"
+        )
+    assert (result.exit_status, result.stdout) == (0, "end\n")
+    assert result.stderr_lines == 10_000_000
+
+
+async def test_many_lines_do_not_end_a_process(bench: Bench) -> None:
+    """It comes to its own end, with its own exit status."""
+    result = await bench.shell("seq 100000; echo done; exit 5")
+    assert result.exit_status == 5
+    assert result.stdout.endswith("99999\n100000\ndone\n")
+    assert len(result.stdout) == TAIL_BYTES
+
+
+async def test_a_run_tells_its_output_as_it_comes_up_to_a_limit(bench: Bench) -> None:
+    """Whoever follows it gets the beginning; the end is in the result."""
+    run = asyncio.create_task(bench.shell("echo first; echo second >&2; seq 1000000"))
+    await bench.said(b"first\n")
+    result = await run
+    assert len(bench.output) == EVENT_OUTPUT_LIMIT
+    told = [event for event in bench.events if isinstance(event, RunOutput)]
+    assert any(event.stream is Stream.STDERR for event in told)
+    assert result.stdout.endswith("1000000\n")
+
+
+def test_a_gigabyte_of_output_takes_little_memory() -> None:
+    """The agent grows by less than 20 MB, and the last 1024 characters arrive."""
+    growth, ending = run_program("gigabyte").split("\n", 1)
+    assert int(growth) < 20_000_000
+    assert ending == "x" * 1019 + "\nend\n"

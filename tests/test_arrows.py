@@ -1,0 +1,85 @@
+"""Who may import whom: Home Assistant's modules -> `jobs` -> `runner`, and never back.
+
+Home Assistant's modules may import what they like.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+import sys
+
+import pytest
+
+INTEGRATION = Path(__file__).parents[1] / "custom_components" / "aws_iot_jobs"
+RUNNER = sorted((INTEGRATION / "runner").rglob("*.py"))
+JOBS = sorted((INTEGRATION / "jobs").rglob("*.py"))
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield the names of all that a file imports, wherever in it.
+
+    What is imported relatively is named from the integration's folder: `./jobs/model`.
+    """
+    folders = file.relative_to(INTEGRATION).parts[:-1]
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+        elif isinstance(node, ast.ImportFrom):
+            above = folders[: len(folders) - node.level + 1]
+            module = (node.module or "").split(".") if node.module else []
+            for alias in node.names:
+                yield "/".join([".", *above, *(module or [alias.name])])
+
+
+def foreign(file: Path, *allowed: str) -> list[str]:
+    """Return what a file imports besides the standard library and what is allowed."""
+    return [
+        name
+        for name in imported(file)
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and not any(
+            name == one or name.startswith((f"{one}.", f"{one}/")) for one in allowed
+        )
+    ]
+
+
+def named(file: Path) -> str:
+    """Name a test after its file."""
+    return str(file.relative_to(INTEGRATION))
+
+
+@pytest.mark.parametrize("file", RUNNER, ids=named)
+def test_runner_imports_the_standard_library_aiohttp_and_itself(file: Path) -> None:
+    """It is all the code in the app, where it is called otherwise: relatively, then."""
+    assert foreign(file, "aiohttp", "./runner") == []
+
+
+@pytest.mark.parametrize("file", JOBS, ids=named)
+def test_jobs_imports_nothing_of_home_assistant(file: Path) -> None:
+    """But what it needs for AWS, and of runner the interface alone."""
+    assert (
+        foreign(
+            file,
+            "aiofiles",
+            "awscrt",
+            "awsiot",
+            "voluptuous",
+            "./jobs",
+            "./runner/model",
+        )
+        == []
+    )
+
+
+def test_an_import_against_the_arrows_is_found() -> None:
+    """However it is written."""
+    file = INTEGRATION / "runner" / "model.py"
+    assert RUNNER
+    assert JOBS
+    assert file in RUNNER
+    assert set(imported(file)) == {"collections.abc", "dataclasses", "enum", "typing"}
+    agent = set(imported(INTEGRATION / "jobs" / "agent.py"))
+    assert {"./runner/model", "./jobs/model", "asyncio"} <= agent
+    assert foreign(INTEGRATION / "__init__.py", "homeassistant")
