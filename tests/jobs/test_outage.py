@@ -84,6 +84,35 @@ async def test_a_step_goes_on_and_its_result_arrives_afterwards(
     assert Path(f"{gate}.runs").read_text() == "run\n"
 
 
+async def test_a_step_goes_on_while_the_certificate_is_refused(
+    device: Device,
+    service: FakeJobsService,
+    broker: Broker,
+    gate: Path,
+    tmp_path: Path,
+) -> None:
+    """As when it was deactivated in AWS by mistake, and activated again."""
+    job = service.create_job(document(handler_step("until.sh", str(gate))))
+    await device.until(
+        lambda state: state.job is not None and state.job.current_index == 0
+    )
+    authority = tmp_path / "broker" / "ca.pem"
+    await broker.kill()
+    authority.write_bytes(CertificateAuthority().certificate)
+    await broker.start()
+    await device.until(lambda state: isinstance(state.error, CredentialsError))
+    gate.touch()
+    await device.until(
+        lambda state: state.job is not None and state.job.current_index is None
+    )
+    await broker.kill()
+    authority.write_bytes(broker.ca.certificate)
+    await broker.start()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    assert Path(f"{gate}.runs").read_text() == "run\n"
+
+
 async def test_a_job_created_during_an_outage_is_taken_afterwards(
     device: Device, service: FakeJobsService, broker: Broker
 ) -> None:
