@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -120,6 +121,22 @@ async def test_a_job_without_a_real_document_is_rejected(
     job = await service.ended(service.create_job(document_given))
     assert job.status == "REJECTED"
     assert job.status_details["reason"].startswith("invalid job document: ")
+
+
+async def test_a_document_that_hardly_is_json_is_rejected(
+    device: Device, service: FakeJobsService
+) -> None:
+    """A number of 5000 digits is valid JSON, and more than Python reads by itself."""
+    number = 10**4000 * 10**1000
+    sys.set_int_max_str_digits(10_000)
+    try:
+        job = service.create_job({"version": number})
+        await service.until(lambda: job.status == "IN_PROGRESS")
+    finally:
+        sys.set_int_max_str_digits(4300)
+    await service.ended(job)
+    assert job.status == "REJECTED"
+    assert job.status_details["reason"].startswith("invalid job document: version: ")
 
 
 async def test_answers_for_another_thing_are_ignored(

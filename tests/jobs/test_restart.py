@@ -146,6 +146,25 @@ async def test_the_journal_tells_that_a_step_was_interrupted(
     assert not _is_alive(ledger.pids[0])
 
 
+async def test_the_time_of_the_job_is_not_that_of_a_step(
+    device: Device, service: FakeJobsService, ledger: Ledger
+) -> None:
+    """After a restart, AWS may tell of the timer of the interrupted step: no other's."""
+    device.handler("interrupted.sh", _INTERRUPTED)
+    job = service.create_job(
+        document(
+            handler_step("interrupted.sh", str(ledger.file), timeoutSeconds=60),
+            command_step("sleep,2"),
+        )
+    )
+    await ledger.has("1.1")
+    await device.stop()
+    job.seconds_before_timed_out = 2
+    await device.start()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+
+
 async def test_a_job_canceled_during_the_interruption_is_not_resumed(
     device: Device, service: FakeJobsService, ledger: Ledger
 ) -> None:

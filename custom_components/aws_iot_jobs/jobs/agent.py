@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 import contextlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 import logging
 from pathlib import Path
 
@@ -173,6 +173,7 @@ class Agent:
             self._record = JobRecord(
                 key=execution.key,
                 started_at=datetime.now(UTC),
+                ends_at=_in_seconds(execution.seconds_before_timed_out),
                 progress=JobProgress(steps=()),
             )
         self._begin(self._record)
@@ -227,7 +228,7 @@ class Agent:
             document,
             thing_name=self._thing_name,
             runner=self._runner,
-            deadline=Deadline(execution.seconds_before_timed_out),
+            deadline=Deadline(_seconds_until(self._record.ends_at)),
             default_timeout=self._settings.default_timeout,
             resumed=self._record.progress,
             save=self._remember_progress,
@@ -376,6 +377,14 @@ def _result(running: asyncio.Future[JobOutcome]) -> JobOutcome:
         return running.result()
     _LOGGER.error("A job ended with an unexpected error", exc_info=error)
     return _not_run(JobStatus.FAILED, "internal error of the agent; its log says more")
+
+
+def _in_seconds(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def _seconds_until(moment: datetime | None) -> float | None:
+    return None if moment is None else (moment - datetime.now(UTC)).total_seconds()
 
 
 def _not_run(status: JobStatus, reason: str) -> JobOutcome:

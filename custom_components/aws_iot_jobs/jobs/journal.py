@@ -42,10 +42,15 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """What is known of a job that AWS does not know yet."""
+    """What is known of a job that AWS does not know yet.
+
+    `ends_at` is when AWS ends the job, as far as a timer of the job's own does it: what
+    AWS says later may be the timer of a step.
+    """
 
     key: ExecutionKey
     started_at: datetime
+    ends_at: datetime | None = None
     progress: JobProgress
     outcome: JobOutcome | None = None
 
@@ -113,6 +118,7 @@ def _record_as_json(record: JobRecord) -> dict[str, Any]:
         "jobId": record.key.job_id,
         "executionNumber": record.key.execution_number,
         "startedAt": record.started_at.isoformat(),
+        "endsAt": record.ends_at and record.ends_at.isoformat(),
         "steps": [_step_as_json(step) for step in record.progress.steps],
         "stdout": record.progress.stdout,
         "stderr": record.progress.stderr,
@@ -180,6 +186,7 @@ def _record(data: Mapping[str, Any]) -> JobRecord:
     return JobRecord(
         key=_key(data),
         started_at=datetime.fromisoformat(data["startedAt"]),
+        ends_at=_optional(datetime.fromisoformat, data["endsAt"]),
         progress=JobProgress(
             steps=tuple(_step(step) for step in data["steps"]),
             stdout=str(data["stdout"]),

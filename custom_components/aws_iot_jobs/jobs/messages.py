@@ -17,6 +17,7 @@ from .model import ExecutionKey, ExecutionState, JobExecution, JobStatus
 MAX_PAYLOAD_BYTES = 128 * 1024
 """AWS IoT Core's limit for a message."""
 
+_MAX_DIGITS = 300
 _JOB_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -89,13 +90,21 @@ def decode(payload: bytes) -> dict[str, Any]:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise MalformedMessageError(f"{len(payload)} bytes are more than AWS IoT sends")
     try:
-        message = json.loads(payload)
+        message = json.loads(payload, parse_int=_integer)
     # Deeply nested JSON exhausts the decoder's stack.
     except (ValueError, RecursionError) as err:
         raise MalformedMessageError(f"not JSON: {err}") from err
     if not isinstance(message, dict):
         raise MalformedMessageError("not a JSON object")
     return message
+
+
+def _integer(text: str) -> int | float:
+    """Read a number; one that is longer than Python likes is as good as infinite.
+
+    A job document with one is rejected, instead of being handed out for ever.
+    """
+    return int(text) if len(text) <= _MAX_DIGITS else float(text)
 
 
 def client_token(message: Mapping[str, Any]) -> str | None:

@@ -16,12 +16,11 @@ _MAX_MINUTES = 10080
 class Deadline:
     """When AWS ends the job, if a timer of it runs."""
 
-    def __init__(self, seconds_before_timed_out: int | None) -> None:
-        """Count from now."""
+    def __init__(self, left: float | None) -> None:
+        """Count from now, when so many seconds are left, if there is a timer."""
         self._at = None
-        if seconds_before_timed_out is not None:
+        if left is not None:
             # Of a short time, half is better than nothing.
-            left = seconds_before_timed_out
             self._at = time.monotonic() + max(left - MARGIN_SECONDS, left / 2)
 
     @property
