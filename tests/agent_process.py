@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 import signal
@@ -10,17 +10,22 @@ import sys
 from typing import Any
 
 from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
+from custom_components.aws_iot_jobs.runner.client import RunnerAddress
 
 
 @dataclass
 class AgentProcess:
-    """The process; it ends in an orderly way on SIGTERM, as within Home Assistant."""
+    """The process; it ends in an orderly way on SIGTERM, as within Home Assistant.
+
+    Its steps run in itself, or in the service that `runner` names.
+    """
 
     connection: ConnectionSettings
     directory: Path
     handlers: Path
     grace: float = 2.0
     hurry: bool = False
+    runner: RunnerAddress | None = None
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -66,4 +71,5 @@ class AgentProcess:
             "handlers": str(self.handlers),
             "grace": self.grace,
             "hurry": self.hurry,
+            "runner": None if self.runner is None else asdict(self.runner),
         }

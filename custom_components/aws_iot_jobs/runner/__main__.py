@@ -1,9 +1,10 @@
 """Run the service: `python -m runner --handlers DIR --data DIR`."""
 
 import argparse
+import asyncio
 import logging
-import os
 from pathlib import Path
+import signal
 
 from aiohttp import web
 
@@ -13,32 +14,40 @@ from .server import load_token, make_app
 
 DEFAULT_PORT = 8099
 
+_LOGGER = logging.getLogger("runner")
+
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM or SIGINT; then the runs are ended in an orderly way."""
     arguments = _parse()
     logging.basicConfig(
         level=arguments.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    data: Path = arguments.data
+    data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    token = load_token(data / "token")
+    _LOGGER.info("The token that clients need is in %s", data / "token")
+    runner = LocalRunner(arguments.handlers, data / "work", grace=arguments.grace)
+    app = make_app(Runs(runner, data / "runs"), arguments.handlers, token)
+    asyncio.run(_serve(app, arguments.host, arguments.port))
+
+
+async def _serve(app: web.Application, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # No access log: addresses name jobs, and health checks come all the time.
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    os.umask(0o077)
-    token_file = arguments.data / "token"
-    token = load_token(token_file)
-    logging.getLogger(__name__).info("The token that clients need is in %s", token_file)
-    runner = LocalRunner(
-        arguments.handlers, arguments.data / "work", grace=arguments.grace
+    service = web.AppRunner(
+        app, handler_cancellation=True, access_log=None, shutdown_timeout=1
     )
-    app = make_app(Runs(runner, arguments.data / "runs"), arguments.handlers, token)
-    web.run_app(
-        app,
-        host=arguments.host,
-        port=arguments.port,
-        print=None,
-        handler_cancellation=True,
-        shutdown_timeout=1,
-    )
+    await service.setup()
+    try:
+        await web.TCPSite(service, host, port).start()
+        _LOGGER.info("Listening on %s, port %d", host, port)
+        await stop.wait()
+    finally:
+        await service.cleanup()
 
 
 def _parse() -> argparse.Namespace:

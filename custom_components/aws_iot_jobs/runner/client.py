@@ -5,9 +5,9 @@ connection its events are read from where they broke off, after a restart from t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import json
 import logging
 import random
@@ -22,6 +22,8 @@ _LOGGER = logging.getLogger(__name__)
 
 API_VERSION = 1
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20)
+# The service answers when all processes of a job have ended.
+RELEASE_TIMEOUT = aiohttp.ClientTimeout(total=90)
 # The service sends at least an empty line every 15 seconds.
 STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=45)
 MIN_RETRY_SECONDS = 0.5
@@ -34,6 +36,10 @@ class RunnerError(Exception):
 
 class RunnerUnreachableError(RunnerError):
     """The service does not answer."""
+
+
+class RunnerBusyError(RunnerError):
+    """The service runs as much as it can; there is nothing to do but wait."""
 
 
 class RunnerTokenError(RunnerError):
@@ -54,8 +60,9 @@ class RunnerAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerInfo:
-    """What a service says of itself."""
+    """What a service says of itself; `app_version` where it is the app's."""
 
+    app_version: str | None
     operating_systems: tuple[str, ...]
     architecture: str
     handler_directory: str
@@ -87,6 +94,7 @@ class _Reading:
 class RunnerClient:
     """Runs steps by a service.
 
+    `namespace` keeps apart the jobs of things that share a service: a thing's name.
     `on_problem` is told of what is in the way when that changes; None when it is gone.
     """
 
@@ -95,38 +103,45 @@ class RunnerClient:
         session: aiohttp.ClientSession,
         address: RunnerAddress,
         *,
+        namespace: str,
         on_problem: Callable[[RunnerError | None], None] = lambda _: None,
     ) -> None:
         """Use a session that somebody else owns."""
         self._session = session
         self._url = address.url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {address.token}"}
+        self._namespace = namespace
         self._on_problem = on_problem
         self._problem: str | None = None
+        self._unconfirmed: dict[str, asyncio.Event] = {}
 
     async def info(self) -> RunnerInfo:
         """Ask what the service is, once. Raises RunnerError."""
-        data = await self._json("GET", "/v1/info")
-        if data.get("api_version") != API_VERSION:
-            raise RunnerVersionError(
-                f"the runner at {self._url} speaks version {data.get('api_version')} of "
-                f"its interface, not {API_VERSION}"
+        with self._expecting():
+            data = await self._json("GET", "/v1/info")
+            if data["api_version"] != API_VERSION:
+                raise RunnerVersionError(
+                    f"the runner at {self._url} speaks version {data['api_version']} of "
+                    f"its interface, not {API_VERSION}"
+                )
+            return RunnerInfo(
+                app_version=data["app_version"],
+                operating_systems=tuple(data["operating_systems"]),
+                architecture=str(data["architecture"]),
+                handler_directory=str(data["handler_directory"]),
             )
-        return RunnerInfo(
-            operating_systems=tuple(data["operating_systems"]),
-            architecture=str(data["architecture"]),
-            handler_directory=str(data["handler_directory"]),
-        )
 
     async def handlers(self) -> dict[str, str | None]:
         """Return the handlers by name, each with why it may not run. Raises RunnerError."""
-        data = await self._json("GET", "/v1/handlers")
-        return {handler["name"]: handler["problem"] for handler in data}
+        with self._expecting():
+            data = await self._json("GET", "/v1/handlers")
+            return {handler["name"]: handler["problem"] for handler in data}
 
     async def fix_permissions(self) -> list[str]:
         """Have the handlers' permissions set; return what was changed. Raises RunnerError."""
-        data = await self._json("POST", "/v1/handlers/fix-permissions")
-        return list(data["changed"])
+        with self._expecting():
+            data = await self._json("POST", "/v1/handlers/fix-permissions")
+            return list(data["changed"])
 
     async def run(
         self, request: StepRequest, on_event: Callable[[RunEvent], None]
@@ -135,21 +150,24 @@ class RunnerClient:
 
         Waits for a service that does not answer. Cancelled, it leaves the run alone.
         """
-        path = f"/v1/runs/{request.run_id}"
-        refusal = await self._patiently(lambda: self._put(path, request))
-        if refusal is not None:
-            return RunResult(outcome=RunOutcome.REFUSED, detail=refusal)
+        if (result := await self._begin(request)) is not None:
+            return result
+        path = self._run_path(request.run_id)
         reading = _Reading(request.run_id, on_event)
         return await self._patiently(lambda: self._follow(path, reading))
 
     async def stop(self, run_id: str) -> None:
         """End a run in an orderly way."""
-        path = f"/v1/runs/{run_id}"
+        if (stop := self._unconfirmed.get(run_id)) is not None:
+            # Nobody knows yet whether it runs; who is finding out ends it, too.
+            stop.set()
+            return
+        path = self._run_path(run_id)
         await self._patiently(lambda: self._delete(path))
 
     async def has_run(self, run_id: str) -> bool:
         """Tell whether the service knows a run."""
-        path = f"/v1/runs/{run_id}"
+        path = self._run_path(run_id)
         return await self._patiently(lambda: self._exists(path))
 
     async def recover(self, job_key: str) -> None:
@@ -157,8 +175,31 @@ class RunnerClient:
 
     async def release(self, job_key: str) -> None:
         """Have the service forget a job, and end what still runs of it."""
-        path = f"/v1/jobs/{job_key}"
+        path = f"/v1/jobs/{self._named(job_key)}"
         await self._patiently(lambda: self._delete(path))
+
+    async def _begin(self, request: StepRequest) -> RunResult | None:
+        """Have the service begin a run; return a result when it does not.
+
+        A run that is to end before the service has confirmed it is begun no more, or
+        ended.
+        """
+        path = self._run_path(request.run_id)
+        stop = self._unconfirmed[request.run_id] = asyncio.Event()
+
+        async def attempt() -> RunResult | None:
+            if stop.is_set():
+                known = await self._delete(path)
+                return None if known else RunResult(outcome=RunOutcome.STOPPED)
+            return await self._put(path, request)
+
+        try:
+            result = await self._patiently(attempt)
+        finally:
+            del self._unconfirmed[request.run_id]
+        if result is None and stop.is_set():
+            await self.stop(request.run_id)
+        return result
 
     async def _patiently[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make an attempt until it works; tell what is in the way meanwhile."""
@@ -167,6 +208,8 @@ class RunnerClient:
             try:
                 outcome = await attempt()
             except RunnerError as err:
+                if self._problem is None:
+                    delay = MIN_RETRY_SECONDS
                 self._tell(err)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
@@ -180,13 +223,20 @@ class RunnerClient:
             self._problem = text
             self._on_problem(problem)
 
-    async def _put(self, path: str, request: StepRequest) -> str | None:
-        """Begin a run; return why the service does not want it at all."""
-        async with self._request(
-            "PUT", path, json=request_as_json(request)
-        ) as response:
+    def _named(self, name: str) -> str:
+        # The name of a thing has no dot.
+        return f"{self._namespace}.{name}"
+
+    def _run_path(self, run_id: str) -> str:
+        return f"/v1/runs/{self._named(run_id)}"
+
+    async def _put(self, path: str, request: StepRequest) -> RunResult | None:
+        """Begin a run; return a result when the service does not want it at all."""
+        named = replace(request, job_key=self._named(request.job_key))
+        async with self._request("PUT", path, json=request_as_json(named)) as response:
             if response.status in (400, 409, 413):
-                return f"the runner refuses the step: {await _error(response)}"
+                detail = f"the runner refuses the step: {await _error(response)}"
+                return RunResult(outcome=RunOutcome.REFUSED, detail=detail)
             await self._require_success(response)
             return None
 
@@ -198,18 +248,21 @@ class RunnerClient:
             if response.status == 404:
                 return RunResult(outcome=RunOutcome.INTERRUPTED)
             await self._require_success(response)
-            async for line in response.content:
-                if line.strip() and (result := reading.take(line)) is not None:
+            self._tell(None)
+            async for line in _lines(response.content):
+                if line and (result := reading.take(line)) is not None:
                     return result
         raise RunnerUnreachableError(f"the runner at {self._url} ended the connection")
 
-    async def _delete(self, path: str) -> None:
-        async with self._request("DELETE", path) as response:
-            if response.status != 404:
-                await self._require_success(response)
+    async def _delete(self, path: str) -> bool:
+        """End what is there; tell whether it was."""
+        return await self._found("DELETE", path, timeout=RELEASE_TIMEOUT)
 
     async def _exists(self, path: str) -> bool:
-        async with self._request("GET", path) as response:
+        return await self._found("GET", path)
+
+    async def _found(self, method: str, path: str, **options: Any) -> bool:
+        async with self._request(method, path, **options) as response:
             if response.status != 404:
                 await self._require_success(response)
             return response.status != 404
@@ -218,6 +271,16 @@ class RunnerClient:
         async with self._request(method, path) as response:
             await self._require_success(response)
             return await response.json()
+
+    @contextlib.contextmanager
+    def _expecting(self) -> Iterator[None]:
+        """Tell of answers without what belongs there as of another version."""
+        try:
+            yield
+        except (KeyError, TypeError) as err:
+            raise RunnerVersionError(
+                f"what answers at {self._url} is no runner that is known here"
+            ) from err
 
     @contextlib.asynccontextmanager
     async def _request(
@@ -230,7 +293,7 @@ class RunnerClient:
                 method, self._url + path, headers=self._headers, **options
             ) as response:
                 yield response
-        except (aiohttp.ClientError, TimeoutError, ValueError) as err:
+        except (aiohttp.ClientError, OSError, ValueError) as err:
             problem = str(err) or type(err).__name__
             raise RunnerUnreachableError(
                 f"the runner at {self._url} cannot be reached: {problem}"
@@ -241,11 +304,26 @@ class RunnerClient:
             raise RunnerTokenError(
                 f"the runner at {self._url} does not accept the token"
             )
+        if response.status == 429:
+            raise RunnerBusyError(
+                f"the runner at {self._url} is busy: {await _error(response)}"
+            )
         if response.status >= 400:
             raise RunnerUnreachableError(
                 f"the runner at {self._url} answers {response.status}: "
                 f"{await _error(response)}"
             )
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield lines of any length, without their ends; an unfinished last one is dropped."""
+    rest: list[bytes] = []
+    async for data in content.iter_any():
+        *ends, begun = data.split(b"\n")
+        for end in ends:
+            yield b"".join((*rest, end))
+            rest = []
+        rest.append(begun)
 
 
 async def _error(response: aiohttp.ClientResponse) -> str:

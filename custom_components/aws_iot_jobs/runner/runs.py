@@ -8,7 +8,7 @@ without an end were interrupted.
 import asyncio
 from collections.abc import AsyncIterator
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import hashlib
 import json
 import logging
@@ -24,12 +24,20 @@ _LOGGER = logging.getLogger(__name__)
 
 KEPT_SECONDS = 24 * 60 * 60
 MAX_KEPT = 100
+MAX_KEPT_WITH_OUTPUT = 8
+"""Of how many ended runs all events are kept; of the others the result is."""
+MAX_EVENTS = 10_000
+"""How many events a run may have besides its result; the result has the output's end."""
 MAX_RUNNING = 4
 _SUFFIX = ".run.json"
 
 
 class TooManyRunsError(Exception):
     """No more runs at this time."""
+
+
+class ClosedError(Exception):
+    """No more runs in this life of the service."""
 
 
 class OtherRunError(Exception):
@@ -47,9 +55,13 @@ class Run:
     ended_at: float | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
+    stopped: bool = False
+    abandoned: bool = False
 
     def tell(self, event: RunEvent | RunResult) -> None:
         """Take an event, and have it sent to whoever reads."""
+        if len(self.events) >= MAX_EVENTS and not isinstance(event, RunResult):
+            return
         self.events.append(Numbered(number=len(self.events) + 1, event=event))
         self.changed.set()
         self.changed = asyncio.Event()
@@ -57,18 +69,27 @@ class Run:
     async def read(self, after: int) -> AsyncIterator[Numbered]:
         """Yield the events after a number as they come, and the result in any case.
 
-        After a crash of the service the result is all that is known of a run.
+        After a crash of the service the result is all that is known of a run. There is
+        none when the service stops before the run has ended.
         """
         if self.ended_at is not None:
             after = min(after, len(self.events) - 1)
         while True:
-            changed = self.changed
-            for numbered in self.events[after:]:
-                yield numbered
-            after = max(after, len(self.events))
-            if self.ended_at is not None:
+            while after < len(self.events):
+                yield self.events[after]
+                after += 1
+            if self.ended_at is not None or self.abandoned:
                 return
-            await changed.wait()
+            await self.changed.wait()
+
+    def abandon(self) -> None:
+        """Send those away who wait for more."""
+        self.abandoned = True
+        self.changed.set()
+
+    def forget_output(self) -> None:
+        """Keep the result of an ended run alone."""
+        self.events = self.events[-1:]
 
     @property
     def result(self) -> RunResult | None:
@@ -88,22 +109,31 @@ class Runs:
         self._directory = directory
         self._max_running = max_running
         self._runs: dict[str, Run] = {}
+        self._closed = False
 
     async def start(self) -> None:
-        """Take note of the runs of an earlier life; those that had no end were interrupted."""
+        """Take note of the runs of an earlier life; those that had no end were interrupted.
+
+        What they have left running is ended first.
+        """
         for run in await asyncio.to_thread(_load, self._directory):
             self._runs[run.run_id] = run
-            if run.result is None:
-                await self._runner.recover(run.job_key)
-                _LOGGER.warning("Run %s was interrupted", run.run_id)
-                await self._end(run, RunResult(outcome=RunOutcome.INTERRUPTED))
+        interrupted = [run for run in self._runs.values() if run.result is None]
+        job_keys = {run.job_key for run in interrupted}
+        await asyncio.gather(*map(self._runner.recover, job_keys))
+        for run in interrupted:
+            _LOGGER.warning("Run %s was interrupted", run.run_id)
+            await self._end(run, RunResult(outcome=RunOutcome.INTERRUPTED))
 
     async def close(self) -> None:
         """End all runs in an orderly way; to the next life, they are interrupted."""
+        self._closed = True
         tasks = [run.task for run in self._runs.values() if run.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for run in self._runs.values():
+            run.abandon()
 
     def get(self, run_id: str) -> Run | None:
         """Return a run that is known."""
@@ -112,18 +142,19 @@ class Runs:
     async def put(self, request: StepRequest) -> tuple[Run, bool]:
         """Begin a run, or find it when it was begun before; tell which.
 
-        Raises OtherRunError and TooManyRunsError.
+        Raises OtherRunError, TooManyRunsError, ClosedError, and OSError when the run
+        cannot be saved.
         """
         digest = _digest(request)
         if (known := self._runs.get(request.run_id)) is not None:
             if known.digest != digest:
                 raise OtherRunError
             return known, False
+        if self._closed:
+            raise ClosedError
         self._forget_old()
-        if (
-            sum(run.ended_at is None for run in self._runs.values())
-            >= self._max_running
-        ):
+        running = sum(run.ended_at is None for run in self._runs.values())
+        if running >= self._max_running:
             raise TooManyRunsError
         run = Run(run_id=request.run_id, job_key=request.job_key, digest=digest)
         self._runs[run.run_id] = run
@@ -136,24 +167,34 @@ class Runs:
         return run, True
 
     async def stop(self, run: Run) -> None:
-        """End a run that still runs; forget one that has ended."""
-        if run.ended_at is None:
-            await self._runner.stop(run.run_id)
-        else:
-            self._forget(run)
+        """Have a run end in an orderly way, if it still runs."""
+        run.stopped = True
+        await self._runner.stop(run.run_id)
 
     async def release(self, job_key: str) -> None:
         """End and forget all runs of a job, and remove what its steps shared."""
         runs = [run for run in self._runs.values() if run.job_key == job_key]
         for run in runs:
-            await self._runner.stop(run.run_id)
-            if run.task is not None:
-                await asyncio.shield(run.task)
+            await self.stop(run)
+        if tasks := [run.task for run in runs if run.task is not None]:
+            await asyncio.wait(tasks)
+        for run in runs:
             self._forget(run)
         await self._runner.release(job_key)
 
     async def _run(self, run: Run, request: StepRequest) -> None:
-        await self._end(run, await self._runner.run(request, run.tell))
+        await self._end(run, await self._result(run, request))
+
+    async def _result(self, run: Run, request: StepRequest) -> RunResult:
+        if run.stopped:
+            return RunResult(outcome=RunOutcome.STOPPED)
+        try:
+            return await self._runner.run(request, run.tell)
+        except Exception:
+            # Whoever waits for it must learn of its end.
+            _LOGGER.exception("Run %s cannot be run", run.run_id)
+            detail = "internal error of the runner; its log says more"
+            return RunResult(outcome=RunOutcome.REFUSED, detail=detail)
 
     async def _end(self, run: Run, result: RunResult) -> None:
         """Note how a run ended before anyone is told."""
@@ -161,16 +202,17 @@ class Runs:
             await self._save(run, result)
         except OSError as err:
             _LOGGER.error("The end of run %s cannot be saved: %s", run.run_id, err)
-        run.task = None
         run.ended_at = time.time()
         run.tell(result)
 
     def _forget_old(self) -> None:
         ended = [run for run in self._runs.values() if run.ended_at is not None]
-        too_many = ended[: max(0, len(ended) - MAX_KEPT)]
-        too_old = [run for run in ended if _age(run) > KEPT_SECONDS]
-        for run in (*too_many, *too_old):
-            self._forget(run)
+        newest_first = sorted(ended, key=_age)
+        for run in newest_first[MAX_KEPT_WITH_OUTPUT:]:
+            run.forget_output()
+        for position, run in enumerate(newest_first):
+            if position >= MAX_KEPT or _age(run) > KEPT_SECONDS:
+                self._forget(run)
 
     def _forget(self, run: Run) -> None:
         self._runs.pop(run.run_id, None)
@@ -192,7 +234,8 @@ def _age(run: Run) -> float:
 
 
 def _digest(request: StepRequest) -> str:
-    text = json.dumps(request_as_json(request), sort_keys=True)
+    # A client that comes back asks for the same run with the time that is left by then.
+    text = json.dumps(request_as_json(replace(request, timeout=None)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 import hmac
 import json
 import logging
+import os
 from pathlib import Path
 import platform
 import secrets
@@ -19,12 +20,14 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from .inventory import fix_permissions, list_handlers
-from .runs import OtherRunError, Run, Runs, TooManyRunsError
-from .wire import WireError, event_as_json, request_from_json
+from .runs import ClosedError, OtherRunError, Run, Runs, TooManyRunsError
+from .wire import WireError, event_as_json, request_from_json, required_name
 
 _LOGGER = logging.getLogger(__name__)
 
 API_VERSION = 1
+APP_VERSION_VARIABLE = "AWS_IOT_JOBS_APP_VERSION"
+"""The environment variable that tells the version of the app, where this runs in it."""
 MAX_BODY_BYTES = 256 * 1024
 HEARTBEAT_SECONDS = 15
 """How often an event stream that has nothing to tell sends an empty line."""
@@ -117,6 +120,7 @@ async def _info(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "api_version": API_VERSION,
+            "app_version": os.environ.get(APP_VERSION_VARIABLE),
             "operating_systems": release,
             "architecture": platform.machine(),
             "handler_directory": str(request.app[_HANDLERS]),
@@ -150,11 +154,14 @@ async def _put_run(request: web.Request) -> web.Response:
     except WireError as err:
         raise web.HTTPBadRequest(text=str(err)) from err
     try:
-        run, begun = await request.app[_RUNS].put(step)
+        # A client that goes away leaves nothing half begun.
+        run, begun = await asyncio.shield(request.app[_RUNS].put(step))
     except OtherRunError:
         raise web.HTTPConflict(text="there is another run of this id") from None
     except TooManyRunsError:
         raise web.HTTPTooManyRequests(text="too many runs at this time") from None
+    except ClosedError:
+        raise web.HTTPServiceUnavailable(text="the service is stopping") from None
     except OSError as err:
         raise web.HTTPInsufficientStorage(
             text=f"cannot be saved: {err.strerror}"
@@ -203,10 +210,11 @@ async def _delete_run(request: web.Request) -> web.Response:
 
 
 async def _release_job(request: web.Request) -> web.Response:
-    job_key = request.match_info["job_key"]
-    if "/" in job_key or "\0" in job_key or job_key in (".", ".."):
-        raise web.HTTPBadRequest(text="job_key: not a name")
-    await request.app[_RUNS].release(job_key)
+    try:
+        job_key = required_name(request.match_info["job_key"], "job_key")
+    except WireError as err:
+        raise web.HTTPBadRequest(text=str(err)) from err
+    await asyncio.shield(request.app[_RUNS].release(job_key))
     return web.Response(status=204)
 
 

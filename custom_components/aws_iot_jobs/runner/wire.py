@@ -7,7 +7,6 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-import math
 import re
 from typing import Any
 
@@ -24,7 +23,8 @@ from .model import (
 )
 
 # Both name files.
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.:-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,239}")
+_MAX_TIMEOUT = 1e9
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -56,8 +56,8 @@ def request_from_json(run_id: str, data: Any) -> StepRequest:
     """Return a request. Raises WireError."""
     fields = _object(data, "the request")
     return StepRequest(
-        run_id=_name(run_id, "the run's id"),
-        job_key=_name(fields.get("job_key"), "job_key"),
+        run_id=required_name(run_id, "the run's id"),
+        job_key=required_name(fields.get("job_key"), "job_key"),
         call=_call(fields),
         run_as_user=_text(fields.get("run_as_user", ""), "run_as_user"),
         environment=_environment(fields.get("environment", {})),
@@ -85,6 +85,15 @@ def event_from_json(run_id: str, data: Any) -> Numbered:
     if not isinstance(number, int):
         raise WireError("number: missing")
     return Numbered(number=number, event=_event(run_id, fields))
+
+
+def required_name(value: Any, name: str) -> str:
+    """Return what may name a run or a job, and with that a file. Raises WireError."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise WireError(
+            f"{name}: must be 1 to 240 of A-Z a-z 0-9 _ - . : and not begin with a dot"
+        )
+    return value
 
 
 def result_as_json(result: RunResult) -> dict[str, Any]:
@@ -142,9 +151,9 @@ def _timeout(value: Any) -> float | None:
             return None
         case bool():
             pass
-        case int() | float() if math.isfinite(value):
+        case int() | float() if abs(value) <= _MAX_TIMEOUT:
             return float(value)
-    raise WireError("timeout: must be a number of seconds, or null")
+    raise WireError("timeout: must be a number of seconds up to 1e9, or null")
 
 
 def _environment(value: Any) -> dict[str, str]:
@@ -161,12 +170,6 @@ def _environment(value: Any) -> dict[str, str]:
 def _object(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WireError(f"{name}: must be an object")
-    return value
-
-
-def _name(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise WireError(f"{name}: must be 1 to 200 of A-Z a-z 0-9 _ - . :")
     return value
 
 

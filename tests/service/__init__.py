@@ -1,0 +1,1 @@
+"""The runner as a service, and the client that uses it."""
