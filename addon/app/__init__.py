@@ -1,0 +1,1 @@
+"""What happens in the app's container before its service, the runner, is there."""

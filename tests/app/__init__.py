@@ -1,0 +1,1 @@
+"""The app: its files, what is made of them, and its container."""
