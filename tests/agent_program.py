@@ -5,6 +5,7 @@ are in is not imported, only what they are.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 import contextlib
 import json
 import logging
@@ -12,6 +13,9 @@ from pathlib import Path
 import signal
 import sys
 from types import ModuleType
+from typing import Any
+
+import aiohttp
 
 _COMPONENTS = Path(__file__).parent.parent / "custom_components"
 for _name in ("custom_components", "custom_components.aws_iot_jobs"):
@@ -20,9 +24,12 @@ for _name in ("custom_components", "custom_components.aws_iot_jobs"):
     sys.modules[_name] = _package
 
 from custom_components.aws_iot_jobs.jobs import backoff, connection, service, updates  # noqa: E402
-from custom_components.aws_iot_jobs.jobs.agent import Agent, AgentSettings  # noqa: E402
+from custom_components.aws_iot_jobs.jobs.agent import Agent  # noqa: E402
 from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings  # noqa: E402
+from custom_components.aws_iot_jobs.jobs.settings import AgentSettings  # noqa: E402
+from custom_components.aws_iot_jobs.runner.client import RunnerAddress, RunnerClient  # noqa: E402
 from custom_components.aws_iot_jobs.runner.local import LocalRunner  # noqa: E402
+from custom_components.aws_iot_jobs.runner.model import Runner  # noqa: E402
 
 
 def _hurry() -> None:
@@ -40,9 +47,6 @@ async def _main(file: Path) -> None:
     if given["hurry"]:
         _hurry()
     directory = Path(given["directory"])
-    runner = LocalRunner(
-        Path(given["handlers"]), directory / "work", grace=given["grace"]
-    )
     settings = AgentSettings(
         connection=ConnectionSettings(
             endpoint=given["endpoint"],
@@ -55,10 +59,22 @@ async def _main(file: Path) -> None:
         directory=directory,
         facts={},
     )
-    serving = asyncio.ensure_future(Agent(settings, runner).run())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
+    async with _runner(given) as runner:
+        serving = asyncio.ensure_future(Agent(settings, runner).run())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+@contextlib.asynccontextmanager
+async def _runner(given: dict[str, Any]) -> AsyncIterator[Runner]:
+    if given["runner"] is None:
+        work = Path(given["directory"]) / "work"
+        yield LocalRunner(Path(given["handlers"]), work, grace=given["grace"])
+        return
+    async with aiohttp.ClientSession() as session:
+        address = RunnerAddress(**given["runner"])
+        yield RunnerClient(session, address, namespace=given["thing_name"])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_socket
 
-from custom_components.aws_iot_jobs.jobs.agent import Agent, AgentSettings
+from custom_components.aws_iot_jobs.jobs.agent import Agent
 from custom_components.aws_iot_jobs.jobs.model import AgentState
+from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
 
 from ..broker import Broker

@@ -14,8 +14,9 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from custom_components.aws_iot_jobs.jobs.agent import Agent, AgentSettings
+from custom_components.aws_iot_jobs.jobs.agent import Agent
 from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
+from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from custom_components.aws_iot_jobs.runner.model import (
     RunEvent,
     RunOutcome,

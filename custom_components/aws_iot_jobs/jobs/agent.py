@@ -3,17 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import logging
-from pathlib import Path
 
-from ..runner.model import RunEvent, Runner
-from .conditions import Facts, unmet_condition
-from .connection import ConnectionSettings
-from .document import JobDocument, parse_job_document
-from .errors import InvalidJobDocumentError, JobsError, RequestRejectedError
-from .execution import Execution
+from ..runner.model import Runner
+from .errors import JobsError, RequestRejectedError
+from .job_run import JobRun
 from .journal import JobRecord, Journal
 from .model import (
     AgentState,
@@ -22,31 +18,16 @@ from .model import (
     JobProgress,
     JobState,
     JobStatus,
+    StepState,
 )
-from .report import reason_details, running_details
 from .service import JobsService
-from .timers import Deadline, step_timer_minutes
-from .updates import ExecutionEndedError, ExecutionUpdates, Report
+from .settings import AgentSettings
 
 _LOGGER = logging.getLogger(__name__)
 
 _REFUSED_PAUSE_SECONDS = 60.0
 
 type Listener = Callable[[AgentState], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSettings:
-    """What an agent needs to know.
-
-    `directory` is the thing's own, for what must survive a restart. `facts` are for the
-    conditions of jobs. `default_timeout` in seconds is for steps without one.
-    """
-
-    connection: ConnectionSettings
-    directory: Path
-    facts: Facts
-    default_timeout: float | None = None
 
 
 class Agent:
@@ -67,7 +48,7 @@ class Agent:
         self._state = AgentState()
         self._listeners: list[Listener] = []
         self._wake = asyncio.Event()
-        self._updates: ExecutionUpdates | None = None
+        self._job_run: JobRun | None = None
         self._record: JobRecord | None = None
         self._problem_told = False
         self._serving = False
@@ -133,6 +114,8 @@ class Agent:
             _LOGGER.error(
                 "AWS IoT Jobs hands out no job to %s: %s", self._thing_name, err
             )
+            await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
+            self._wake.set()
             return None
         if self._record is not None and (
             execution is None or execution.key != self._record.key
@@ -146,10 +129,6 @@ class Agent:
             "Job %s was under way, and AWS IoT Jobs hands it out no more",
             record.key.job_id,
         )
-        self._begin(record)
-        outcome = record.outcome or _not_run(
-            JobStatus.FAILED, "interrupted, and not handed out again"
-        )
         # The version is not known any more: AWS's answer tells it, or how the job ended.
         execution = JobExecution(
             key=record.key,
@@ -157,114 +136,36 @@ class Agent:
             version_number=1,
             document=None,
         )
-        try:
-            updates = ExecutionUpdates(self._service, execution)
-            await updates.finish(outcome.status, outcome.status_details)
-        except ExecutionEndedError as err:
-            outcome = _ended_by_aws(err.status)
-        except RequestRejectedError as err:
-            _LOGGER.error("Job %s: %s", record.key.job_id, err)
-        await self._end(outcome)
+        await self._end(await self._begin(execution, record).give_up())
 
     async def _serve(self, execution: JobExecution) -> None:
         """See one job through to its end, whatever that is."""
         _LOGGER.info("Job %s has been received", execution.key.job_id)
-        if self._record is None:
-            self._record = JobRecord(
-                key=execution.key,
-                started_at=datetime.now(UTC),
-                ends_at=_in_seconds(execution.seconds_before_timed_out),
-                progress=JobProgress(steps=()),
-            )
-        self._begin(self._record)
-        self._updates = ExecutionUpdates(self._service, execution)
+        record = self._record or JobRecord(
+            key=execution.key,
+            started_at=datetime.now(UTC),
+            ends_at=_in_seconds(execution.seconds_before_timed_out),
+            progress=JobProgress(steps=()),
+        )
+        self._job_run = self._begin(execution, record)
         try:
-            outcome = await self._outcome(execution, self._updates)
+            outcome = await self._job_run.run()
         except RequestRejectedError as err:
-            # The journal keeps the outcome: it is sent again when the job is handed out
-            # again.
             _LOGGER.error(
                 "Job %s: AWS IoT did not accept its result: %s",
                 execution.key.job_id,
                 err,
             )
+            self._record = self._job_run.record
             self._change(job=None)
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
-            return
+        else:
+            await self._end(outcome)
         finally:
-            self._updates = None
-        await self._end(outcome)
+            self._job_run = None
 
-    async def _outcome(
-        self, execution: JobExecution, updates: ExecutionUpdates
-    ) -> JobOutcome:
-        """Run what is left of a job, and have AWS accept its outcome."""
-        assert self._record is not None
-        try:
-            if (outcome := self._record.outcome) is None:
-                outcome = await self._execute(execution, updates)
-                await self._remember(replace(self._record, outcome=outcome))
-            await updates.finish(outcome.status, outcome.status_details)
-        except ExecutionEndedError as err:
-            return _ended_by_aws(err.status)
-        return outcome
-
-    async def _execute(
-        self, execution: JobExecution, updates: ExecutionUpdates
-    ) -> JobOutcome:
-        """Run a job's document, and tell AWS of its progress.
-
-        Raises ExecutionEndedError when AWS ends the execution meanwhile.
-        """
-        assert self._record is not None
-        try:
-            document = parse_job_document(execution.document)
-        except InvalidJobDocumentError as err:
-            return _not_run(JobStatus.REJECTED, f"invalid job document: {err}")
-        if problem := unmet_condition(document.conditions, self._settings.facts):
-            return _not_run(JobStatus.REJECTED, f"not for this thing: {problem}")
-        job = Execution(
-            execution.key,
-            document,
-            thing_name=self._thing_name,
-            runner=self._runner,
-            deadline=Deadline(_seconds_until(self._record.ends_at)),
-            default_timeout=self._settings.default_timeout,
-            resumed=self._record.progress,
-            save=self._remember_progress,
-            on_progress=lambda progress: self._progress(document, progress, updates),
-            on_event=self._event,
-        )
-        try:
-            await self._journal.save(replace(self._record, progress=job.progress))
-            await updates.begin(self._report(document, job.progress))
-        except OSError as err:
-            return _not_run(JobStatus.FAILED, f"the journal cannot be written: {err}")
-        except RequestRejectedError as err:
-            return _not_run(
-                JobStatus.FAILED, f"AWS IoT did not accept its start: {err}"
-            )
-        return await self._run_and_tell(job, updates)
-
-    async def _run_and_tell(
-        self, job: Execution, updates: ExecutionUpdates
-    ) -> JobOutcome:
-        running = asyncio.ensure_future(job.run())
-        telling = asyncio.ensure_future(updates.run())
-        try:
-            await asyncio.wait((running, telling), return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                return _result(running)
-            status = telling.result()
-            await job.stop()
-            await running
-            raise ExecutionEndedError(status)
-        finally:
-            for task in (running, telling):
-                task.cancel()
-            await asyncio.gather(running, telling, return_exceptions=True)
-
-    def _begin(self, record: JobRecord) -> None:
+    def _begin(self, execution: JobExecution, record: JobRecord) -> JobRun:
+        """Show a job as the one that runs."""
         job = JobState(
             key=record.key,
             status=JobStatus.IN_PROGRESS,
@@ -272,6 +173,19 @@ class Agent:
             started_at=record.started_at,
         )
         self._change(job=job)
+        return JobRun(
+            execution,
+            record,
+            settings=self._settings,
+            service=self._service,
+            runner=self._runner,
+            journal=self._journal,
+            on_steps=self._take_steps,
+        )
+
+    def _take_steps(self, steps: tuple[StepState, ...]) -> None:
+        assert self._state.job is not None
+        self._change(job=replace(self._state.job, steps=steps))
 
     async def _end(self, outcome: JobOutcome) -> None:
         """Forget a job whose outcome AWS knows."""
@@ -298,46 +212,6 @@ class Agent:
         )
         self._change(job=None, last_job=ended)
 
-    async def _remember_progress(self, progress: JobProgress) -> None:
-        assert self._record is not None
-        await self._remember(replace(self._record, progress=progress))
-
-    async def _remember(self, record: JobRecord) -> None:
-        """Note how far a job is. One that has begun goes on without, if it must."""
-        self._record = record
-        try:
-            await self._journal.save(record)
-        except OSError as err:
-            _LOGGER.error(
-                "Job %s: the journal cannot be written: %s", record.key.job_id, err
-            )
-
-    def _progress(
-        self, document: JobDocument, progress: JobProgress, updates: ExecutionUpdates
-    ) -> None:
-        assert self._state.job is not None
-        assert self._record is not None
-        self._record = replace(self._record, progress=progress)
-        self._change(job=replace(self._state.job, steps=progress.steps))
-        updates.progress(self._report(document, progress))
-
-    def _report(self, document: JobDocument, progress: JobProgress) -> Report:
-        """Return what AWS is told of a running job."""
-        index = progress.last_started_index or 0
-        step = document.all_steps[index]
-        timeout = step.timeout or self._settings.default_timeout
-        # Where any step has a timer, the others must take it back.
-        timed = self._settings.default_timeout is not None or any(
-            other.timeout is not None for other in document.all_steps
-        )
-        return Report(
-            details=running_details(step.name, index, len(document.all_steps)),
-            step_timer_minutes=step_timer_minutes(timeout) if timed else None,
-        )
-
-    def _event(self, event: RunEvent) -> None:
-        _LOGGER.debug("%s", event)
-
     def _ready(self) -> None:
         if not self._state.connected:
             _LOGGER.info("%s is connected to AWS IoT", self._thing_name)
@@ -359,8 +233,8 @@ class Agent:
     def _look_again(self) -> None:
         """Find out what AWS has for us: the next job, and whether this one is still ours."""
         self._wake.set()
-        if self._updates is not None:
-            self._updates.probe()
+        if self._job_run is not None:
+            self._job_run.probe()
 
     def _change(self, **changes: object) -> None:
         state = replace(self._state, **changes)  # type: ignore[arg-type]
@@ -371,37 +245,5 @@ class Agent:
             listener(state)
 
 
-def _result(running: asyncio.Future[JobOutcome]) -> JobOutcome:
-    """Return the outcome of a run; that of one that broke is a failure like any other."""
-    if (error := running.exception()) is None:
-        return running.result()
-    _LOGGER.error("A job ended with an unexpected error", exc_info=error)
-    return _not_run(JobStatus.FAILED, "internal error of the agent; its log says more")
-
-
 def _in_seconds(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
-
-
-def _seconds_until(moment: datetime | None) -> float | None:
-    return None if moment is None else (moment - datetime.now(UTC)).total_seconds()
-
-
-def _not_run(status: JobStatus, reason: str) -> JobOutcome:
-    return JobOutcome(
-        status=status, reason=reason, status_details=reason_details(reason)
-    )
-
-
-def _ended_by_aws(status: JobStatus) -> JobOutcome:
-    return JobOutcome(status=status, reason=_ENDED_BY_AWS[status])
-
-
-_ENDED_BY_AWS = {
-    JobStatus.CANCELED: "canceled in AWS IoT Jobs",
-    JobStatus.TIMED_OUT: "timed out in AWS IoT Jobs",
-    JobStatus.REMOVED: "removed from AWS IoT Jobs",
-    JobStatus.SUCCEEDED: "AWS IoT Jobs has it as succeeded already",
-    JobStatus.FAILED: "AWS IoT Jobs has it as failed already",
-    JobStatus.REJECTED: "AWS IoT Jobs has it as rejected already",
-}

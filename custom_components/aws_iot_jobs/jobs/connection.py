@@ -312,19 +312,19 @@ class Connection:
         """Wait for an operation of the client.
 
         The client completes its futures whatever we do, and fails on one that was
-        cancelled: hence the shield.
+        cancelled: `asyncio.wait` leaves it alone.
         """
         operation = asyncio.wrap_future(future)
         operation.add_done_callback(_take_notice)
+        await asyncio.wait((operation,), timeout=ACK_TIMEOUT_SECONDS + 5)
+        if not operation.done():
+            raise DisconnectedError("AWS IoT did not acknowledge in time")
         try:
-            async with asyncio.timeout(ACK_TIMEOUT_SECONDS + 5):
-                return await asyncio.shield(operation)
+            return operation.result()
         except exceptions.AwsCrtError as err:
             raise DisconnectedError(
                 f"AWS IoT did not acknowledge: {_message(err)}"
             ) from err
-        except TimeoutError as err:
-            raise DisconnectedError("AWS IoT did not acknowledge in time") from err
 
 
 def _take_notice(operation: asyncio.Future[Any]) -> None:

@@ -30,10 +30,11 @@ async def write_atomically(path: Path, data: bytes) -> None:
 async def _to_the_end[T](work: Coroutine[Any, Any, T]) -> T:
     working = asyncio.ensure_future(work)
     try:
-        return await asyncio.shield(working)
+        await asyncio.wait((working,))
     except asyncio.CancelledError:
         await asyncio.gather(working, return_exceptions=True)
         raise
+    return working.result()
 
 
 async def _read(path: Path) -> bytes:

@@ -1,0 +1,21 @@
+"""What an agent needs to know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .conditions import Facts
+from .connection import ConnectionSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """The settings of one thing's agent.
+
+    `directory` is the thing's own, for what must survive a restart. `facts` are for the
+    conditions of jobs. `default_timeout` in seconds is for steps without one.
+    """
+
+    connection: ConnectionSettings
+    directory: Path
+    facts: Facts
+    default_timeout: float | None = None
