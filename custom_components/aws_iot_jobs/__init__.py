@@ -1,5 +1,7 @@
 """AWS IoT Jobs: makes a Home Assistant an AWS IoT thing that runs jobs."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from homeassistant.const import Platform
@@ -9,6 +11,7 @@ from homeassistant.loader import async_get_integration
 
 from .const import (
     CONF_CERTIFICATE,
+    CONF_DEFAULT_TIMEOUT,
     CONF_HANDLER_DIRECTORY,
     CONF_PRIVATE_KEY,
     CONF_THING_NAME,
@@ -18,63 +21,82 @@ from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .credentials import check_fit
 from .errors import InvalidInputError
 from .facts import async_get_facts
-from .jobs.agent import Agent, AgentSettings
-from .runner.local import LocalRunner
+from .issues import Issue, ThingIssues
+from .jobs.agent import Agent
+from .jobs.settings import AgentSettings
+from .runners import LocalPlace, Place, RemotePlace, RunnerKind, RunnerSettings
 from .settings import ThingSettings
 from .storage import (
-    PrivateKeyStore,
+    SecretStore,
     make_default_handler_directory,
     remove_thing_directory,
     thing_directory,
 )
+from .watch import RunnerWatch
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> bool:
     """Set up a thing. Its agent connects by itself, whenever AWS IoT can be reached."""
-    settings = await _async_get_settings(hass, entry)
+    thing_name = entry.data[CONF_THING_NAME]
+    secrets = await SecretStore(hass, thing_name).async_load()
+    settings = await _async_get_settings(hass, entry, secrets)
     integration = await async_get_integration(hass, DOMAIN)
     version = str(integration.version)
-    directory = thing_directory(hass, settings.thing_name)
+    runner = RunnerSettings.of(entry.data, secrets)
+    issues = ThingIssues(hass, entry)
+    watch = RunnerWatch(hass, entry, runner, issues)
+    place = await _async_get_place(hass, entry, watch)
     agent = Agent(
         AgentSettings(
             connection=await settings.async_connection(hass),
-            directory=directory,
+            directory=thing_directory(hass, thing_name),
             facts=await async_get_facts(
-                hass, thing_name=settings.thing_name, agent_version=version
+                hass, runner, thing_name=thing_name, agent_version=version
             ),
+            default_timeout=_default_timeout(entry),
         ),
-        LocalRunner(
-            await _async_get_handler_directory(hass, entry), directory / "work"
-        ),
+        place.runner,
     )
-    entry.runtime_data = JobsCoordinator(hass, entry, agent, version=version)
+    entry.runtime_data = JobsCoordinator(
+        hass, entry, agent, version=version, issues=issues, watch=watch
+    )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    watch.async_start(place)
     entry.runtime_data.async_start()
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> bool:
-    """Unload a thing, when the step that it runs has ended."""
+    """Unload a thing, when the step that it runs here has ended.
+
+    A step that runs elsewhere goes on, unless handlers run somewhere else from now on.
+    """
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
-        await entry.runtime_data.async_stop()
+        coordinator = entry.runtime_data
+        await coordinator.async_stop()
+        if not coordinator.watch.settings.is_same_runner(
+            RunnerSettings.of(entry.data, {})
+        ):
+            await coordinator.async_leave_runner()
     return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> None:
-    """Remove what a thing has left behind: its private key, and the files of its jobs."""
+    """Remove what a thing has left behind: its secrets, and the files of its jobs."""
     thing_name = entry.data[CONF_THING_NAME]
-    await PrivateKeyStore(hass, thing_name).async_remove()
+    ThingIssues(hass, entry).async_clear(*Issue)
+    await SecretStore(hass, thing_name).async_remove()
     await hass.async_add_executor_job(remove_thing_directory, hass, thing_name)
 
 
 async def _async_get_settings(
-    hass: HomeAssistant, entry: AwsIotJobsConfigEntry
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, secrets: Mapping[str, str]
 ) -> ThingSettings:
     """Return the settings of a thing. Raises ConfigEntryAuthFailed for unusable ones."""
-    private_key = await PrivateKeyStore(hass, entry.data[CONF_THING_NAME]).async_load()
+    private_key = secrets.get(CONF_PRIVATE_KEY)
     if private_key is None:
         raise ConfigEntryAuthFailed(
             translation_domain=DOMAIN, translation_key="private_key_missing"
@@ -88,6 +110,30 @@ async def _async_get_settings(
             translation_domain=DOMAIN, translation_key="credentials_unusable"
         ) from err
     return ThingSettings.of({**entry.data, CONF_PRIVATE_KEY: private_key})
+
+
+async def _async_get_place(
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, watch: RunnerWatch
+) -> Place:
+    """Return where the handlers of a thing run."""
+    thing_name = entry.data[CONF_THING_NAME]
+    if watch.settings.kind is RunnerKind.LOCAL:
+        directory = await _async_get_handler_directory(hass, entry)
+        work_directory = thing_directory(hass, thing_name) / "work"
+        return LocalPlace(hass, directory, work_directory)
+    return RemotePlace(
+        hass,
+        watch.settings.address,
+        thing_name=thing_name,
+        on_problem=watch.async_take_problem,
+    )
+
+
+def _default_timeout(entry: AwsIotJobsConfigEntry) -> float | None:
+    """Return the time in seconds that a step may take if its document says nothing."""
+    if (duration := entry.options.get(CONF_DEFAULT_TIMEOUT)) is None:
+        return None
+    return timedelta(**duration).total_seconds()
 
 
 async def _async_get_handler_directory(

@@ -1,49 +1,85 @@
 """Config flow: adding a thing, renewing its certificate, changing its settings."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, override
 
 import probatio
 
+from homeassistant.components.hassio import AddonError, AddonManager, AddonState
 from homeassistant.config_entries import (
+    SOURCE_HASSIO,
+    SOURCE_RECONFIGURE,
     ConfigEntry,
+    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     OptionsFlowWithReload,
 )
-from homeassistant.const import CONF_PORT
+from homeassistant.const import CONF_PORT, CONF_URL
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.hassio import is_hassio
 from homeassistant.helpers.selector import (
+    BooleanSelector,
+    DurationSelector,
     FileSelector,
     FileSelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
     TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
 )
+from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 
+from .app import (
+    address_of,
+    async_find_slug,
+    async_follow,
+    async_get_manager,
+    async_start_app,
+    is_app,
+)
 from .const import (
     CONF_CERTIFICATE,
+    CONF_DEFAULT_TIMEOUT,
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
+    CONF_INSTALL_SAMPLES,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_RUNNER,
+    CONF_RUNNER_TOKEN,
     CONF_THING_NAME,
     DOMAIN,
 )
 from .credentials import READERS
 from .errors import InvalidInputError
 from .jobs.connection import DEFAULT_PORT
+from .runner.client import RunnerAddress, RunnerError
+from .runners import RunnerKind, RunnerSettings
+from .samples import install_samples
 from .settings import ThingSettings
-from .storage import PrivateKeyStore, default_handler_directory
+from .storage import (
+    SecretStore,
+    default_handler_directory,
+    make_default_handler_directory,
+)
 from .uploads import Uploads
 from .validation import (
+    async_check_runner,
     async_check_settings,
     async_read_handler_directory,
     async_read_input,
+    read_runner_url,
 )
 
 _TEXT = TextSelector()
+_TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
 _PORT = probatio.All(
     NumberSelector(NumberSelectorConfig(min=1, max=65535, mode=NumberSelectorMode.BOX)),
     probatio.Coerce(int),
@@ -66,7 +102,6 @@ _USER_SCHEMA = probatio.Schema(
         probatio.Required(CONF_CERTIFICATE): _CERTIFICATE_FILE,
         probatio.Required(CONF_PRIVATE_KEY): _PRIVATE_KEY_FILE,
         probatio.Optional(CONF_ROOT_CA): _ROOT_CA_FILE,
-        probatio.Optional(CONF_HANDLER_DIRECTORY): _TEXT,
     }
 )
 _REAUTH_SCHEMA = probatio.Schema(
@@ -76,17 +111,36 @@ _REAUTH_SCHEMA = probatio.Schema(
         probatio.Optional(CONF_ROOT_CA): _ROOT_CA_FILE,
     }
 )
-_RECONFIGURE_SCHEMA = probatio.Schema(
+_CONNECTION_SCHEMA = probatio.Schema(
     {
         probatio.Required(CONF_ENDPOINT): _TEXT,
         probatio.Required(CONF_PORT): _PORT,
         probatio.Optional(CONF_CERTIFICATE): _CERTIFICATE_FILE,
         probatio.Optional(CONF_PRIVATE_KEY): _PRIVATE_KEY_FILE,
         probatio.Optional(CONF_ROOT_CA): _ROOT_CA_FILE,
-        probatio.Optional(CONF_HANDLER_DIRECTORY): _TEXT,
     }
 )
-_OPTIONS_SCHEMA = probatio.Schema({probatio.Optional(CONF_HANDLER_DIRECTORY): _TEXT})
+_LOCAL_SCHEMA = probatio.Schema(
+    {
+        probatio.Optional(CONF_HANDLER_DIRECTORY): _TEXT,
+        probatio.Required(CONF_INSTALL_SAMPLES, default=True): BooleanSelector(),
+    }
+)
+_ADDRESS_SCHEMA = probatio.Schema(
+    {
+        probatio.Required(CONF_URL): _TEXT,
+        probatio.Required(CONF_RUNNER_TOKEN): _TOKEN,
+    }
+)
+_OPTIONS_SCHEMA = probatio.Schema(
+    {
+        probatio.Optional(CONF_HANDLER_DIRECTORY): _TEXT,
+        probatio.Optional(CONF_DEFAULT_TIMEOUT): DurationSelector(),
+    }
+)
+_OPTIONS_SCHEMA_ELSEWHERE = probatio.Schema(
+    {probatio.Optional(CONF_DEFAULT_TIMEOUT): DurationSelector()}
+)
 
 
 class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -97,6 +151,12 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Begin without uploaded files."""
         self._uploads = Uploads()
+        self._thing: ThingSettings | None = None
+        self._discovered_slug: str | None = None
+        self._manager: AddonManager | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._app: RunnerSettings | None = None
+        self._app_problem = ""
 
     @staticmethod
     @callback
@@ -109,24 +169,44 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Add a thing."""
-        known = {CONF_HANDLER_DIRECTORY: str(default_handler_directory(self.hass))}
+        """Add a thing: first, how it connects."""
         if user_input is None:
-            return self._form("user", _USER_SCHEMA, known)
+            return self._form("user", _USER_SCHEMA, {})
         try:
-            values = await async_read_input(self.hass, user_input, self._uploads, known)
+            values = await async_read_input(self.hass, user_input, self._uploads, {})
             settings = ThingSettings.of(values)
             await self.async_set_unique_id(settings.thing_name)
             self._abort_if_unique_id_configured()
             await async_check_settings(self.hass, settings)
         except InvalidInputError as fault:
             return self._form("user", _USER_SCHEMA, user_input, fault)
-        await _async_keep_private_key(self.hass, settings)
-        return self.async_create_entry(
-            title=settings.thing_name,
-            data=settings.as_entry_data(),
-            options=_options(values),
-        )
+        self._thing = settings
+        if self._discovered_slug is not None:
+            return await self.async_step_app()
+        return await self.async_step_runner()
+
+    @override
+    async def async_step_hassio(
+        self, discovery_info: HassioServiceInfo
+    ) -> ConfigFlowResult:
+        """Take note of the app: things that use it follow it, or one is offered."""
+        if not is_app(discovery_info.slug):
+            return self.async_abort(reason="not_the_app")
+        try:
+            address = address_of(discovery_info.config)
+        except KeyError:
+            return self.async_abort(reason="invalid_discovery_info")
+        await self.async_set_unique_id(discovery_info.uuid)
+        self._abort_if_unique_id_configured()
+        entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+        for entry in entries:
+            if entry.data[CONF_RUNNER].get("slug") == discovery_info.slug:
+                await async_follow(self.hass, entry, address)
+        if entries:
+            return self.async_abort(reason="already_configured")
+        self._discovered_slug = discovery_info.slug
+        self.context["title_placeholders"] = {"name": discovery_info.name}
+        return await self.async_step_user()
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
@@ -145,13 +225,150 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Change the settings of a thing."""
+        """Change how a thing connects, or where its handlers run."""
+        thing_name = self._get_reconfigure_entry().data[CONF_THING_NAME]
+        return self.async_show_menu(
+            step_id="reconfigure",
+            menu_options=["connection", *self._places()],
+            description_placeholders={"thing_name": thing_name},
+        )
+
+    async def async_step_connection(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change how a thing connects."""
         return await self._async_change(
-            "reconfigure",
-            _RECONFIGURE_SCHEMA,
+            "connection",
+            _CONNECTION_SCHEMA,
             self._get_reconfigure_entry(),
             user_input,
         )
+
+    async def async_step_runner(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where handlers run."""
+        return self.async_show_menu(step_id="runner", menu_options=self._places())
+
+    async def async_step_local(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Run handlers in Home Assistant itself."""
+        if user_input is None:
+            return self._form("local", _LOCAL_SCHEMA, self._known_handler_directory())
+        try:
+            directory = await async_read_handler_directory(
+                self.hass, user_input.get(CONF_HANDLER_DIRECTORY, "")
+            )
+            if user_input[CONF_INSTALL_SAMPLES]:
+                await self._async_install_samples(Path(directory))
+        except InvalidInputError as fault:
+            return self._form("local", _LOCAL_SCHEMA, user_input, fault)
+        return await self._async_finish(
+            RunnerSettings(kind=RunnerKind.LOCAL), {CONF_HANDLER_DIRECTORY: directory}
+        )
+
+    async def async_step_address(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Run handlers by a runner at an address."""
+        if user_input is None:
+            return self._form("address", _ADDRESS_SCHEMA, {})
+        try:
+            address = RunnerAddress(
+                url=read_runner_url(user_input[CONF_URL]),
+                token=user_input[CONF_RUNNER_TOKEN].strip(),
+            )
+            info = await async_check_runner(self.hass, address)
+        except InvalidInputError as fault:
+            shown = {CONF_URL: user_input[CONF_URL]}
+            return self._form("address", _ADDRESS_SCHEMA, shown, fault)
+        runner = RunnerSettings(kind=RunnerKind.ADDRESS)
+        return await self._async_finish(runner.at(address, info))
+
+    async def async_step_app(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Run handlers in the app: see what it takes."""
+        try:
+            slug = self._discovered_slug or await async_find_slug(self.hass)
+            self._manager = async_get_manager(self.hass, slug)
+            state = (await self._manager.async_get_addon_info()).state
+        except AddonError as err:
+            self._app_problem = str(err)
+            return await self.async_step_app_failed()
+        if state in (AddonState.NOT_INSTALLED, AddonState.INSTALLING):
+            return await self.async_step_install_app()
+        return await self.async_step_start_app()
+
+    async def async_step_install_app(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Install the app, and show that it lasts."""
+        return await self._async_progress("install_app", self._async_install, "app")
+
+    async def async_step_start_app(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Start the app, and wait until it can be used."""
+        return await self._async_progress("start_app", self._async_start, "use_app")
+
+    async def async_step_use_app(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have handlers run in the app that has been started."""
+        assert self._app is not None
+        return await self._async_finish(self._app)
+
+    async def async_step_app_failed(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Tell why the app cannot be used, and offer to try again, or another place."""
+        return self.async_show_menu(
+            step_id="app_failed",
+            menu_options=self._places(),
+            description_placeholders={"reason": self._app_problem.rstrip(".")},
+        )
+
+    async def _async_install(self) -> None:
+        assert self._manager is not None
+        await self._manager.async_schedule_install_addon()
+
+    async def _async_start(self) -> None:
+        assert self._manager is not None
+        self._app = await async_start_app(self.hass, self._manager)
+
+    async def _async_progress(
+        self, step_id: str, work: Callable[[], Coroutine[Any, Any, None]], then: str
+    ) -> ConfigFlowResult:
+        """Show that work lasts until it is done, then go on, or tell why not."""
+        if self._task is None:
+            self._task = self.hass.async_create_task(work())
+        if not self._task.done():
+            return self.async_show_progress(
+                step_id=step_id, progress_action=step_id, progress_task=self._task
+            )
+        task, self._task = self._task, None
+        try:
+            await task
+        except (AddonError, RunnerError) as err:
+            self._app_problem = str(err)
+            then = "app_failed"
+        return self.async_show_progress_done(next_step_id=then)
+
+    async def _async_install_samples(self, directory: Path) -> None:
+        def install() -> None:
+            make_default_handler_directory(self.hass, directory)
+            install_samples(directory)
+
+        try:
+            await self.hass.async_add_executor_job(install)
+        except OSError as err:
+            raise InvalidInputError(
+                {CONF_INSTALL_SAMPLES: "samples_failed"},
+                directory=str(directory),
+                reason=err.strerror or str(err),
+            ) from err
 
     async def _async_change(
         self,
@@ -162,23 +379,68 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Change what an entry has to what a form says, once that works."""
         thing_name = entry.data[CONF_THING_NAME]
-        known: dict[str, Any] = {**entry.data, **entry.options}
         if user_input is None:
-            return self._form(step_id, schema, known, thing_name=thing_name)
-        if private_key := await PrivateKeyStore(self.hass, thing_name).async_load():
-            known[CONF_PRIVATE_KEY] = private_key
+            return self._form(step_id, schema, entry.data, thing_name=thing_name)
+        secrets = await SecretStore(self.hass, thing_name).async_load()
         try:
-            values = await async_read_input(self.hass, user_input, self._uploads, known)
+            values = await async_read_input(
+                self.hass, user_input, self._uploads, {**entry.data, **secrets}
+            )
             settings = ThingSettings.of(values)
-            await async_check_settings(self.hass, settings)
+            async with _name_lent(entry):
+                await async_check_settings(self.hass, settings)
         except InvalidInputError as fault:
             return self._form(step_id, schema, user_input, fault, thing_name=thing_name)
         await _async_keep_private_key(self.hass, settings)
+        runner = {CONF_RUNNER: entry.data[CONF_RUNNER]}
         return self.async_update_reload_and_abort(
-            entry,
-            data=settings.as_entry_data(),
-            options={**entry.options, **_options(values)},
+            entry, data=settings.as_entry_data() | runner
         )
+
+    async def _async_finish(
+        self, runner: RunnerSettings, options: Mapping[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the handlers of the thing run where they are to run."""
+        if self.source == SOURCE_RECONFIGURE:
+            entry = self._get_reconfigure_entry()
+            await self._async_keep_token(entry.data[CONF_THING_NAME], runner)
+            return self.async_update_reload_and_abort(
+                entry,
+                data={**entry.data, CONF_RUNNER: runner.as_entry_data()},
+                options={**entry.options, **(options or {})},
+            )
+        assert self._thing is not None
+        self._abort_if_unique_id_configured()
+        await _async_keep_private_key(self.hass, self._thing)
+        await self._async_keep_token(self._thing.thing_name, runner)
+        if runner.kind is RunnerKind.APP:
+            self._abort_offers()
+        return self.async_create_entry(
+            title=self._thing.thing_name,
+            data=self._thing.as_entry_data() | {CONF_RUNNER: runner.as_entry_data()},
+            options=options,
+        )
+
+    async def _async_keep_token(self, thing_name: str, runner: RunnerSettings) -> None:
+        store = SecretStore(self.hass, thing_name)
+        await store.async_update({CONF_RUNNER_TOKEN: runner.token})
+
+    def _abort_offers(self) -> None:
+        """Offer the app no more, which is in use now."""
+        for flow in self._async_in_progress(include_uninitialized=True):
+            if flow["context"]["source"] == SOURCE_HASSIO:
+                self.hass.config_entries.flow.async_abort(flow["flow_id"])
+
+    def _places(self) -> list[str]:
+        """Return where handlers can run, the best choice first."""
+        places = [RunnerKind.LOCAL.value, RunnerKind.ADDRESS.value]
+        return [RunnerKind.APP.value, *places] if is_hassio(self.hass) else places
+
+    def _known_handler_directory(self) -> dict[str, Any]:
+        known = {CONF_HANDLER_DIRECTORY: str(default_handler_directory(self.hass))}
+        if self.source == SOURCE_RECONFIGURE:
+            known |= self._get_reconfigure_entry().options
+        return known
 
     def _form(
         self,
@@ -225,26 +487,47 @@ class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
         placeholders: Mapping[str, str] = {}
         if user_input is not None:
             try:
-                directory = await async_read_handler_directory(
-                    self.hass, user_input.get(CONF_HANDLER_DIRECTORY, "")
-                )
+                return self.async_create_entry(data=await self._async_read(user_input))
             except InvalidInputError as fault:
                 errors, placeholders = fault.errors, fault.placeholders
-            else:
-                return self.async_create_entry(data={CONF_HANDLER_DIRECTORY: directory})
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
-                _OPTIONS_SCHEMA, user_input or self.config_entry.options
+                _OPTIONS_SCHEMA if self._is_local else _OPTIONS_SCHEMA_ELSEWHERE,
+                user_input or self.config_entry.options,
             ),
             errors=errors,
             description_placeholders=placeholders,
         )
 
+    @property
+    def _is_local(self) -> bool:
+        kind: str = self.config_entry.data[CONF_RUNNER]["kind"]
+        return kind == RunnerKind.LOCAL
+
+    async def _async_read(self, user_input: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that a form says. Raises InvalidInputError."""
+        options = dict(self.config_entry.options)
+        if self._is_local:
+            options[CONF_HANDLER_DIRECTORY] = await async_read_handler_directory(
+                self.hass, user_input.get(CONF_HANDLER_DIRECTORY, "")
+            )
+        options.pop(CONF_DEFAULT_TIMEOUT, None)
+        duration = user_input.get(CONF_DEFAULT_TIMEOUT, {})
+        if timedelta(**duration):
+            options[CONF_DEFAULT_TIMEOUT] = duration
+        return options
+
+
+def _name_lent(entry: ConfigEntry) -> AbstractAsyncContextManager[None]:
+    """Have the agent of an entry leave the thing's name to a check meanwhile."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return nullcontext()
+    lent: AbstractAsyncContextManager[None] = entry.runtime_data.disconnected()
+    return lent
+
 
 async def _async_keep_private_key(hass: HomeAssistant, settings: ThingSettings) -> None:
-    await PrivateKeyStore(hass, settings.thing_name).async_save(settings.private_key)
-
-
-def _options(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {CONF_HANDLER_DIRECTORY: values[CONF_HANDLER_DIRECTORY]}
+    await SecretStore(hass, settings.thing_name).async_update(
+        {CONF_PRIVATE_KEY: settings.private_key}
+    )

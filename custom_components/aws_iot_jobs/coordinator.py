@@ -1,24 +1,31 @@
 """The life of a thing's Jobs agent in Home Assistant, and its states."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, suppress
 import logging
-from typing import override
+from typing import Any, override
 
+from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .const import DOMAIN
+from .issues import AgentIssues, ThingIssues
 from .jobs.agent import Agent
 from .jobs.errors import CredentialsError
 from .jobs.model import AgentState
+from .watch import RunnerWatch
 
 _LOGGER = logging.getLogger(__name__)
 
 REFUSALS_BEFORE_REAUTH = 3
 """How many times in a row AWS IoT must refuse a certificate to be believed: a connection
 that breaks at the wrong moment looks the same."""
+LEAVE_SECONDS = 20
+"""How long a runner that is left for another one is asked to end what it runs."""
 
 type AwsIotJobsConfigEntry = ConfigEntry[JobsCoordinator]
 
@@ -35,14 +42,18 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         agent: Agent,
         *,
         version: str,
+        issues: ThingIssues,
+        watch: RunnerWatch,
     ) -> None:
         """Prepare to run an agent; `version` is that of this integration."""
         super().__init__(
             hass, _LOGGER, config_entry=entry, name=entry.title, update_interval=None
         )
         self.version = version
+        self.watch = watch
         self.data = agent.state
         self._agent = agent
+        self._issues = AgentIssues(hass, issues)
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0
 
@@ -51,6 +62,12 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         """Let the agent run until it is stopped, at the latest with Home Assistant."""
         entry = self.config_entry
         entry.async_on_unload(self._agent.subscribe(self._async_take))
+        entry.async_on_unload(self._issues.async_stop)
+        entry.async_on_unload(
+            async_dispatcher_connect(
+                self.hass, EVENT_SUPERVISOR_EVENT, self._async_take_supervisor_event
+            )
+        )
         entry.async_on_unload(
             self.hass.bus.async_listen_once(
                 EVENT_HOMEASSISTANT_STOP, self._async_stop_with_home_assistant
@@ -72,9 +89,24 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
             self._task.cancel()
         await asyncio.wait((self._task,))
 
+    async def async_leave_runner(self) -> None:
+        """Have the runner forget the job that the stopped agent was at, if it answers."""
+        if (job := self._agent.state.job) is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self.watch.place.runner.release(str(job.key))
+
+    def disconnected(self) -> AbstractAsyncContextManager[None]:
+        """Leave the thing's name to another client for a while; a running job goes on."""
+        return self._agent.disconnected()
+
     @override
     async def _async_update_data(self) -> AgentState:
-        """Return what the agent knows, for those who ask for an update."""
+        """Return what the agent knows, for those who ask for an update.
+
+        They are told of handlers that may not run, too.
+        """
+        self.watch.async_look_soon()
         if self._task is None or self._task.done():
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="agent_ended")
         return self._agent.state
@@ -94,8 +126,23 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
             self.async_set_update_error(err)
 
     @callback
+    def _async_take_supervisor_event(self, event: dict[str, Any]) -> None:
+        match event:
+            case {
+                "event": "supervisor_update",
+                "update_key": "network",
+                "data": {"host_internet": True},
+            }:
+                self._agent.retry_now()
+
+    @callback
     def _async_take(self, state: AgentState) -> None:
+        ended = state.last_job is not None and state.last_job != self.data.last_job
         self.async_set_updated_data(state)
+        self._issues.async_take(state)
+        if ended:
+            # It may have failed because of a handler that may not run.
+            self.watch.async_look_soon()
         if state.connected:
             self._refusals = 0
             self._withdraw_reauth()

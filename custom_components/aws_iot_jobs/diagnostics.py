@@ -25,6 +25,7 @@ async def async_get_config_entry_diagnostics(
         "options": dict(entry.options),
         "available": entry.runtime_data.last_update_success,
         "version": entry.runtime_data.version,
+        "runner_problem": entry.runtime_data.watch.problem,
         "state": _state(entry.runtime_data.data),
     }
     hidden = _without_account(async_redact_data(found, TO_REDACT), endpoint)
@@ -37,6 +38,9 @@ def _state(state: AgentState) -> dict[str, Any]:
         "error": None
         if state.error is None
         else f"{type(state.error).__name__}: {state.error}",
+        "journal_set_aside": None
+        if state.journal_set_aside is None
+        else str(state.journal_set_aside),
         "job": _job(state.job),
         "last_job": _job(state.last_job),
     }

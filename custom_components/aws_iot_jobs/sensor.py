@@ -88,7 +88,12 @@ def _last_job(state: AgentState) -> dict[str, Any]:
 
 
 def _step_result(step: StepState) -> dict[str, Any]:
-    return {"name": step.name, "status": step.status.lower(), "reason": step.reason}
+    return {
+        "name": step.name,
+        "status": step.status.lower(),
+        "reason": step.reason,
+        "attempt": step.attempt,
+    }
 
 
 SENSORS = (

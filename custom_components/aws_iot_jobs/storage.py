@@ -1,20 +1,22 @@
 """What a thing keeps on disk, beside its config entry."""
 
+from collections.abc import Mapping
 from pathlib import Path
 import shutil
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
-from .const import CONF_PRIVATE_KEY, DOMAIN
+from .const import DOMAIN
 
 _STORAGE_VERSION = 1
 
 
-class PrivateKeyStore:
-    """The private key of a thing, in a file that only Home Assistant's user can read.
+class SecretStore:
+    """The secrets of a thing, in a file that only Home Assistant's user can read.
 
-    Config entries are readable by everybody on the machine.
+    They are its private key, PEM, and the token of the runner that it uses, by the names
+    of their fields. Config entries are readable by everybody on the machine.
     """
 
     def __init__(self, hass: HomeAssistant, thing_name: str) -> None:
@@ -27,17 +29,16 @@ class PrivateKeyStore:
             atomic_writes=True,
         )
 
-    async def async_load(self) -> str | None:
-        """Return the key as PEM, or None where there is none."""
-        data = await self._store.async_load()
-        return None if data is None else data.get(CONF_PRIVATE_KEY)
+    async def async_load(self) -> Mapping[str, str]:
+        """Return the secrets that there are."""
+        return await self._store.async_load() or {}
 
-    async def async_save(self, private_key: str) -> None:
-        """Keep a key, PEM."""
-        await self._store.async_save({CONF_PRIVATE_KEY: private_key})
+    async def async_update(self, secrets: Mapping[str, str]) -> None:
+        """Keep secrets, beside those that have other names."""
+        await self._store.async_save({**await self.async_load(), **secrets})
 
     async def async_remove(self) -> None:
-        """Forget the key."""
+        """Forget all secrets."""
         await self._store.async_remove()
 
 

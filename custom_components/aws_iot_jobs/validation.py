@@ -6,6 +6,9 @@ from pathlib import Path
 import re
 from typing import Any
 
+from yarl import URL
+
+from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
@@ -15,28 +18,34 @@ from .const import (
     CONF_HANDLER_DIRECTORY,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_RUNNER_TOKEN,
     CONF_THING_NAME,
 )
 from .credentials import READERS, check_fit, check_validity
 from .errors import InvalidInputError
 from .jobs.check import check_connection
-from .jobs.connection import ConnectionSettings
 from .jobs.errors import (
     CredentialsError,
-    DisconnectedError,
     EndpointError,
     JobsError,
     NotAuthorizedError,
     RequestTimeoutError,
     ServerCertificateError,
 )
+from .runner.client import (
+    RunnerAddress,
+    RunnerError,
+    RunnerInfo,
+    RunnerTokenError,
+    RunnerUnreachableError,
+    RunnerVersionError,
+)
+from .runners import async_ask
 from .settings import ThingSettings
 from .storage import default_handler_directory
 from .uploads import Uploads
 
 _LOGGER = logging.getLogger(__name__)
-
-_TRIES = 5
 
 _SCHEME = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
@@ -50,6 +59,14 @@ _CONNECTION_FAULTS: tuple[tuple[type[JobsError], str, str], ...] = (
     (JobsError, "base", "cannot_connect"),
 )
 """Which field a fault of the connection is told at, and how."""
+
+_RUNNER_FAULTS: tuple[tuple[type[RunnerError], str, str], ...] = (
+    (RunnerTokenError, CONF_RUNNER_TOKEN, "runner_token_refused"),
+    (RunnerVersionError, CONF_URL, "runner_version"),
+    (RunnerUnreachableError, CONF_URL, "runner_unreachable"),
+    (RunnerError, "base", "runner_unusable"),
+)
+"""Which field a fault of a runner is told at, and how."""
 
 
 async def async_read_input(
@@ -88,7 +105,7 @@ async def async_check_settings(hass: HomeAssistant, settings: ThingSettings) -> 
         check_validity, settings.certificate, dt_util.utcnow()
     )
     try:
-        await _async_check_connection(await settings.async_connection(hass))
+        await check_connection(await settings.async_connection(hass))
     except NotAuthorizedError as err:
         raise _not_authorized(err, settings.thing_name) from err
     except JobsError as err:
@@ -114,6 +131,36 @@ async def async_read_handler_directory(hass: HomeAssistant, text: str) -> str:
             {CONF_HANDLER_DIRECTORY: "not_a_directory"}, directory=str(path)
         )
     return str(path)
+
+
+async def async_check_runner(hass: HomeAssistant, address: RunnerAddress) -> RunnerInfo:
+    """Check that a runner can be used; return what it says of itself.
+
+    Raises InvalidInputError.
+    """
+    try:
+        return await async_ask(hass, address)
+    except RunnerError as err:
+        field, key = next(
+            (field, key) for kind, field, key in _RUNNER_FAULTS if isinstance(err, kind)
+        )
+        raise InvalidInputError({field: key}, reason=str(err).rstrip(".")) from err
+
+
+def read_runner_url(text: str) -> str:
+    """Return the address of a runner; HTTP is meant where it does not say.
+
+    Raises InvalidInputError.
+    """
+    given = text.strip()
+    try:
+        url = URL(given if _SCHEME.match(given) else f"http://{given}")
+        usable = url.scheme in {"http", "https"} and url.host and url.port
+    except ValueError:
+        usable = None
+    if not usable or url.user or url.password or url.query_string or url.fragment:
+        raise InvalidInputError({CONF_URL: "invalid_runner_url"})
+    return str(url).rstrip("/")
 
 
 def read_endpoint(text: str) -> str:
@@ -150,20 +197,6 @@ async def _async_read_field(
     if field == CONF_HANDLER_DIRECTORY:
         return await async_read_handler_directory(hass, value)
     return value
-
-
-async def _async_check_connection(settings: ConnectionSettings) -> None:
-    """Check a connection, again when it was lost meanwhile.
-
-    The agent of a thing that is being changed is still there, with the same name: AWS IoT
-    ends the connection of the one when the other connects.
-    """
-    for _ in range(_TRIES - 1):
-        try:
-            return await check_connection(settings)
-        except DisconnectedError as err:
-            _LOGGER.debug("The check is made again: %s", err)
-    return await check_connection(settings)
 
 
 def _not_authorized(err: NotAuthorizedError, thing_name: str) -> InvalidInputError:

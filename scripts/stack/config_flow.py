@@ -1,6 +1,6 @@
 """Adding an integration through its own dialog, as the page does it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,27 +41,47 @@ class ConfigFlowError(Exception):
 
 
 async def add_integration(
-    client: Client, domain: str, fields: Mapping[str, Any]
+    client: Client,
+    domain: str,
+    fields: Mapping[str, Any],
+    choices: Collection[str] = (),
 ) -> Entry:
-    """Fill in the first form of an integration's dialog and return the entry that it makes.
+    """Fill in an integration's dialog and return the entry that it makes.
 
-    Raises ConfigFlowError if it does not make one.
+    `fields` are those of all its forms by their names; in a menu, the step that is in
+    `choices` is taken, else the first. Raises ConfigFlowError if it does not make an entry.
     """
-    form = await client.request("POST", FLOW_PATH, json={"handler": domain})
-    if form["type"] != "form":
-        raise ConfigFlowError(await _complaints(client, domain, form))
-    values = {
-        name: await _upload(client, value) if isinstance(value, Upload) else value
-        for name, value in fields.items()
-    }
-    flow = f"{FLOW_PATH}/{form['flow_id']}"
-    answer = await client.request("POST", flow, json=values)
+    answer = await client.request("POST", FLOW_PATH, json={"handler": domain})
+    seen: set[str] = set()
+    while answer["type"] in ("form", "menu") and answer["step_id"] not in seen:
+        seen.add(answer["step_id"])
+        flow = f"{FLOW_PATH}/{answer['flow_id']}"
+        values = await _values(client, answer, fields, choices)
+        answer = await client.request("POST", flow, json=values)
     if answer["type"] != "create_entry":
         complaints = await _complaints(client, domain, answer)
-        if answer["type"] == "form":
-            await client.request("DELETE", flow)
+        if answer["type"] in ("form", "menu"):
+            await client.request("DELETE", f"{FLOW_PATH}/{answer['flow_id']}")
         raise ConfigFlowError(complaints)
     return await get_entry(client, answer["result"]["entry_id"])
+
+
+async def _values(
+    client: Client,
+    asked: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    choices: Collection[str],
+) -> dict[str, Any]:
+    """Return what a form or a menu is answered with."""
+    if asked["type"] == "menu":
+        chosen = [option for option in asked["menu_options"] if option in choices]
+        return {"next_step_id": chosen[0] if chosen else asked["menu_options"][0]}
+    names = {field["name"] for field in asked["data_schema"]}
+    return {
+        name: await _upload(client, value) if isinstance(value, Upload) else value
+        for name, value in fields.items()
+        if name in names
+    }
 
 
 async def get_entry(client: Client, entry_id: str) -> Entry:

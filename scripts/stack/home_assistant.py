@@ -1,7 +1,7 @@
 """A real Home Assistant on loopback, with the integration of this checkout."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 import json
 import os
@@ -139,14 +139,18 @@ class HomeAssistant(Client):
                 await asyncio.sleep(0.05)
         await self.process.kill()
 
-    async def add_integration(self, domain: str, fields: Mapping[str, Any]) -> Entry:
+    async def add_integration(
+        self, domain: str, fields: Mapping[str, Any], choices: Collection[str] = ()
+    ) -> Entry:
         """Add an integration through its dialog, `Upload`s included.
+
+        In its menus, the step that is in `choices` is taken, else the first.
 
         Raises ConfigFlowError with the dialog's words if it makes no entry, StackError if
         there is no such dialog.
         """
         try:
-            entry = await add_integration(self, domain, fields)
+            entry = await add_integration(self, domain, fields, choices)
         except RequestError as err:
             raise StackError(f"the dialog of {domain} fails: {err}", self.log) from None
         self._entry_ids.append(entry.entry_id)

@@ -23,4 +23,5 @@ def integration_fields(
     }
     if handler_directory is not None:
         fields["handler_directory"] = str(handler_directory)
+        fields["install_samples"] = False
     return fields

@@ -12,13 +12,15 @@ from custom_components.aws_iot_jobs.const import (
     CONF_CERTIFICATE,
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
+    CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_RUNNER,
     CONF_THING_NAME,
     DOMAIN,
 )
-from custom_components.aws_iot_jobs.jobs.agent import AgentSettings
-from custom_components.aws_iot_jobs.runner.local import LocalRunner
-from custom_components.aws_iot_jobs.storage import PrivateKeyStore
+from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
+from custom_components.aws_iot_jobs.runner.model import Runner
+from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.const import CONF_PORT
 from homeassistant.core import HomeAssistant
 
@@ -71,7 +73,7 @@ def agents() -> Iterator[list[FakeAgent]]:
     """Run agents that do nothing by themselves; the last one made is the last one here."""
     made: list[FakeAgent] = []
 
-    def make(settings: AgentSettings, runner: LocalRunner) -> FakeAgent:
+    def make(settings: AgentSettings, runner: Runner) -> FakeAgent:
         made.append(FakeAgent(settings, runner))
         return made[-1]
 
@@ -88,6 +90,7 @@ def entry_data(ca: CertificateAuthority, credentials: Credentials) -> dict[str, 
         CONF_THING_NAME: THING,
         CONF_CERTIFICATE: credentials.certificate.decode(),
         CONF_ROOT_CA: ca.certificate.decode(),
+        CONF_RUNNER: {"kind": "local"},
     }
 
 
@@ -104,7 +107,9 @@ async def entry(
         options={CONF_HANDLER_DIRECTORY: hass.config.path("aws_iot_jobs", "handlers")},
     )
     entry.add_to_hass(hass)
-    await PrivateKeyStore(hass, THING).async_save(credentials.private_key.decode())
+    await SecretStore(hass, THING).async_update(
+        {CONF_PRIVATE_KEY: credentials.private_key.decode()}
+    )
     return entry
 
 

@@ -1,21 +1,23 @@
 """An agent that does nothing by itself."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-from custom_components.aws_iot_jobs.jobs.agent import AgentSettings
 from custom_components.aws_iot_jobs.jobs.model import AgentState
-from custom_components.aws_iot_jobs.runner.local import LocalRunner
+from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
+from custom_components.aws_iot_jobs.runner.model import Runner
 
 
 class FakeAgent:
     """Runs until it is cancelled or a test makes it fail, and shows what a test pushes.
 
     `running` is set while it runs, `stopping` when it has been cancelled. It ends when a
-    test lets it: `may_end` is set unless a test clears it.
+    test lets it: `may_end` is set unless a test clears it. `retries` counts how many times it was
+    told to connect at once; `lent` tells whether it leaves the thing's name to somebody.
     """
 
-    def __init__(self, settings: AgentSettings, runner: LocalRunner) -> None:
+    def __init__(self, settings: AgentSettings, runner: Runner) -> None:
         """Take what an agent takes."""
         self.settings = settings
         self.runner = runner
@@ -24,6 +26,8 @@ class FakeAgent:
         self.stopping = asyncio.Event()
         self.may_end = asyncio.Event()
         self.may_end.set()
+        self.retries = 0
+        self.lent = False
         self._listeners: list[Callable[[AgentState], None]] = []
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -31,6 +35,19 @@ class FakeAgent:
         """Tell states to a listener."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def retry_now(self) -> None:
+        """Take note of it."""
+        self.retries += 1
+
+    @asynccontextmanager
+    async def disconnected(self) -> AsyncIterator[None]:
+        """Leave the name to somebody."""
+        self.lent = True
+        try:
+            yield
+        finally:
+            self.lent = False
 
     async def run(self) -> None:
         """Run."""

@@ -23,10 +23,13 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator 
 
 from custom_components.aws_iot_jobs.const import (
     CONF_CERTIFICATE,
+    CONF_DEFAULT_TIMEOUT,
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
+    CONF_INSTALL_SAMPLES,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_RUNNER,
     CONF_THING_NAME,
     DOMAIN,
 )
@@ -38,7 +41,8 @@ from custom_components.aws_iot_jobs.jobs.errors import (
     RequestTimeoutError,
     ServerCertificateError,
 )
-from custom_components.aws_iot_jobs.storage import PrivateKeyStore
+from custom_components.aws_iot_jobs.runner.inventory import list_handlers
+from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
 from homeassistant.const import CONF_PORT
 from homeassistant.core import HomeAssistant
@@ -57,6 +61,8 @@ from ..certificates import (
 from ..fake_jobs_service import FakeJobsService
 from .conftest import ENDPOINT, THING
 from .fake_agent import FakeAgent
+
+HANDLERS = Path(__file__).parents[2] / "handlers"
 
 type Upload = Callable[[bytes], Awaitable[str]]
 type Form = dict[str, Any]
@@ -121,7 +127,7 @@ async def test_add(
     credentials: Credentials,
 ) -> None:
     """A thing is added when AWS IoT has been reached; its key is kept apart."""
-    result = await _submit(hass, flow, form)
+    result = await _add(hass, flow, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == THING
     assert result["data"] == {
@@ -130,6 +136,7 @@ async def test_add(
         CONF_THING_NAME: THING,
         CONF_CERTIFICATE: credentials.certificate.decode(),
         CONF_ROOT_CA: ca.certificate.decode(),
+        CONF_RUNNER: {"kind": "local"},
     }
     assert result["options"] == {
         CONF_HANDLER_DIRECTORY: hass.config.path("aws_iot_jobs", "handlers")
@@ -153,7 +160,7 @@ async def test_add_without_root_ca(
 ) -> None:
     """Without a root CA, the public authorities are trusted, and none is stored."""
     del form[CONF_ROOT_CA]
-    result = await _submit(hass, flow, form)
+    result = await _add(hass, flow, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert CONF_ROOT_CA not in result["data"]
     (settings,) = check_connection.await_args_list[0].args
@@ -178,7 +185,7 @@ async def test_add_with_rsa_key_and_der_files(
             Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
         )
     )
-    result = await _submit(hass, flow, form)
+    result = await _add(hass, flow, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"][CONF_CERTIFICATE] == made.certificate.decode()
     assert await _private_key(hass) == made.private_key
@@ -196,7 +203,7 @@ async def test_certificate_file_with_more_in_it(
     """A chain is kept; a private key beside it does not get into the entry."""
     chain = credentials.certificate + ca.certificate
     form[CONF_CERTIFICATE] = await upload(credentials.private_key + chain)
-    result = await _submit(hass, flow, form)
+    result = await _add(hass, flow, form)
     assert result["data"][CONF_CERTIFICATE] == chain.decode()
 
 
@@ -221,7 +228,7 @@ async def test_forgiving_fields(
     stored: Any,
 ) -> None:
     """What comes along when an address or a name is copied does no harm."""
-    result = await _submit(hass, flow, form | {field: entered})
+    result = await _add(hass, flow, form | {field: entered})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"][field] == stored
 
@@ -237,7 +244,6 @@ async def test_forgiving_fields(
         (CONF_THING_NAME, "my thing", "invalid_thing_name"),
         (CONF_THING_NAME, "../thing", "invalid_thing_name"),
         (CONF_THING_NAME, "a" * 129, "invalid_thing_name"),
-        (CONF_HANDLER_DIRECTORY, "/nowhere/at/all", "not_a_directory"),
         (CONF_CERTIFICATE, "0" * 32, "upload_again"),
     ],
 )
@@ -251,12 +257,12 @@ async def test_malformed_fields(
     error: str,
 ) -> None:
     """What cannot be is told at its field, and can be corrected."""
-    result = await _submit(hass, flow, form | {field: entered})
+    result = await _add(hass, flow, form | {field: entered})
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: error}
     assert field == CONF_CERTIFICATE or _suggested(result)[field] == entered
     check_connection.assert_not_awaited()
-    result = await _submit(hass, result, form)
+    result = await _add(hass, result, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -296,14 +302,14 @@ async def test_unusable_files(
     error: str,
 ) -> None:
     """What is wrong with a file is told at its field; the good files stay."""
-    result = await _submit(hass, flow, form | {field: await upload(content)})
+    result = await _add(hass, flow, form | {field: await upload(content)})
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: error}
     # What is shown again is what the form had: names of uploads, never their content.
     assert _suggested(result).items() <= form.items()
     assert field not in _suggested(result)
     check_connection.assert_not_awaited()
-    result = await _submit(hass, result, form)
+    result = await _add(hass, result, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -321,7 +327,7 @@ async def test_all_fields_are_told_of_at_once(
         CONF_CERTIFICATE: garbage,
         CONF_PRIVATE_KEY: garbage,
     }
-    result = await _submit(hass, flow, form | wrong)
+    result = await _add(hass, flow, form | wrong)
     assert result["errors"] == {
         CONF_ENDPOINT: "invalid_endpoint",
         CONF_CERTIFICATE: "invalid_certificate",
@@ -361,7 +367,7 @@ async def test_certificate_not_valid_today(
         CONF_CERTIFICATE: await upload(made.certificate),
         CONF_PRIVATE_KEY: await upload(made.private_key),
     }
-    result = await _submit(hass, flow, form | files)
+    result = await _add(hass, flow, form | files)
     assert result["errors"] == {CONF_CERTIFICATE: error}
     date = {
         "expired": certificate.not_valid_after_utc,
@@ -371,7 +377,7 @@ async def test_certificate_not_valid_today(
     assert f"{date:%Y-%m-%d %H:%M} UTC" in words[CONF_CERTIFICATE]
     assert "clock" in words[CONF_CERTIFICATE]
     check_connection.assert_not_awaited()
-    result = await _submit(hass, result, form)
+    result = await _add(hass, result, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -438,28 +444,34 @@ async def test_connection_faults(
     The same form can be submitted again when the fault is gone.
     """
     check_connection.side_effect = fault
-    result = await _submit(hass, flow, form)
+    result = await _add(hass, flow, form)
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {field: error}
     words = await _words(hass, result)
     assert told in words[field]
     assert "a secret" not in words[field]
     check_connection.side_effect = None
-    result = await _submit(hass, result, form)
+    result = await _add(hass, result, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_check_is_thrown_off(
+async def test_agent_leaves_its_name_to_the_check(
     hass: HomeAssistant,
     check_connection: AsyncMock,
     entry: MockConfigEntry,
     agent: FakeAgent,
 ) -> None:
-    """The thing's own agent, which connects again meanwhile, does not fail the check."""
-    check_connection.side_effect = [DisconnectedError("taken over")] * 2 + [None]
+    """The thing's own agent is not connected while new settings are checked."""
+
+    async def check(_: Any) -> None:
+        assert agent.lent
+
+    check_connection.side_effect = check
     form = {CONF_ENDPOINT: ENDPOINT, CONF_PORT: 8883}
-    result = await _submit(hass, await entry.start_reconfigure_flow(hass), form)
+    result = await _submit(hass, await _connection(hass, entry), form)
     assert result["reason"] == "reconfigure_successful"
+    check_connection.assert_awaited_once()
+    assert not agent.lent
     await hass.async_block_till_done()
 
 
@@ -471,7 +483,7 @@ async def test_add_twice(
     form: Form,
 ) -> None:
     """A thing has one entry, and does not disturb its own connection."""
-    result = await _submit(hass, flow, form)
+    result = await _add(hass, flow, form)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
     check_connection.assert_not_awaited()
@@ -485,12 +497,63 @@ async def test_handler_directory(
     form: Form,
     relative: bool,
 ) -> None:
-    """Handlers may lie elsewhere; a relative path begins at the configuration folder."""
+    """Handlers may lie elsewhere; a relative path begins at the configuration folder.
+
+    A folder that is not there is told at its field, and can be corrected.
+    """
+    menu = await _submit(hass, flow, form)
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["menu_options"] == ["local", "address"]
+    local = await _choose(hass, menu, "local")
+    assert _suggested(local) == {
+        CONF_HANDLER_DIRECTORY: hass.config.path("aws_iot_jobs", "handlers")
+    }
     directory = Path(hass.config.path("my-handlers"))
+    given = {
+        CONF_HANDLER_DIRECTORY: "my-handlers" if relative else str(directory),
+        CONF_INSTALL_SAMPLES: False,
+    }
+    result = await _submit(hass, local, given)
+    assert result["errors"] == {CONF_HANDLER_DIRECTORY: "not_a_directory"}
     directory.mkdir()
-    form[CONF_HANDLER_DIRECTORY] = "my-handlers" if relative else str(directory)
-    result = await _submit(hass, flow, form)
+    result = await _submit(hass, result, given)
     assert result["options"] == {CONF_HANDLER_DIRECTORY: str(directory)}
+    assert not list(directory.iterdir())
+
+
+async def test_sample_handlers(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+) -> None:
+    """Sample handlers are installed so that they may run; what is there is kept.
+
+    Where that is not possible, the form says why, and can be submitted again.
+    """
+    local = await _choose(hass, await _submit(hass, flow, form), "local")
+    blocked = Path(hass.config.path("aws_iot_jobs"))
+    blocked.write_text("in the way")
+    result = await _submit(hass, local, {CONF_INSTALL_SAMPLES: True})
+    assert result["errors"] == {CONF_INSTALL_SAMPLES: "samples_failed"}
+    blocked.unlink()
+    directory = blocked / "handlers"
+    directory.mkdir(mode=0o700, parents=True)
+    own = directory / "reboot.sh"
+    own.write_text("my own")
+    own.chmod(0o700)
+    result = await _submit(hass, result, {CONF_INSTALL_SAMPLES: True})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert own.read_text() == "my own"
+    samples = {
+        str(path.relative_to(HANDLERS))
+        for path in HANDLERS.rglob("*")
+        if path.is_file()
+    }
+    assert {"install-packages.sh", "lib/handler.sh"} <= samples
+    handlers = list_handlers(directory)
+    assert {handler.name for handler in handlers} == samples
+    assert [handler.problem for handler in handlers] == [None] * len(samples)
 
 
 async def test_reauth(
@@ -561,20 +624,17 @@ async def test_reconfigure(
     agents: list[FakeAgent],
     credentials: Credentials,
 ) -> None:
-    """Endpoint, port and handler directory change; certificate and key stay."""
-    directory = Path(hass.config.path("my-handlers"))
-    directory.mkdir()
-    flow = await entry.start_reconfigure_flow(hass)
-    assert flow["step_id"] == "reconfigure"
+    """Endpoint and port change; certificate, key and handlers stay."""
+    options = dict(entry.options)
+    flow = await _connection(hass, entry)
+    assert flow["step_id"] == "connection"
     assert _suggested(flow) == {
         CONF_ENDPOINT: ENDPOINT,
         CONF_PORT: 8883,
-        CONF_HANDLER_DIRECTORY: entry.options[CONF_HANDLER_DIRECTORY],
     }
     form = {
         CONF_ENDPOINT: "other.example.com",
         CONF_PORT: 443,
-        CONF_HANDLER_DIRECTORY: str(directory),
     }
     check_connection.side_effect = EndpointError("nobody is there")
     result = await _submit(hass, flow, form)
@@ -585,7 +645,8 @@ async def test_reconfigure(
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
-    assert entry.options == {CONF_HANDLER_DIRECTORY: str(directory)}
+    assert entry.options == options
+    assert entry.data[CONF_RUNNER] == {"kind": "local"}
     assert not agent.running.is_set()
     connection = agents[-1].settings.connection
     assert (connection.endpoint, connection.port) == ("other.example.com", 443)
@@ -611,7 +672,7 @@ async def test_reconfigure_certificate_alone(
         CONF_PORT: 8883,
         CONF_CERTIFICATE: await upload(renewed.certificate),
     }
-    result = await _submit(hass, await entry.start_reconfigure_flow(hass), form)
+    result = await _submit(hass, await _connection(hass, entry), form)
     if not same_key:
         assert result["errors"] == {CONF_PRIVATE_KEY: "private_key_mismatch"}
         form[CONF_PRIVATE_KEY] = await upload(renewed.private_key)
@@ -630,9 +691,9 @@ async def test_reconfigure_without_stored_key(
     credentials: Credentials,
 ) -> None:
     """A private key that is lost must be uploaded again."""
-    await PrivateKeyStore(hass, THING).async_remove()
+    await SecretStore(hass, THING).async_remove()
     form = {CONF_ENDPOINT: ENDPOINT, CONF_PORT: 8883}
-    result = await _submit(hass, await entry.start_reconfigure_flow(hass), form)
+    result = await _submit(hass, await _connection(hass, entry), form)
     assert result["errors"] == {CONF_PRIVATE_KEY: "private_key_missing"}
     form[CONF_PRIVATE_KEY] = await upload(credentials.private_key)
     result = await _submit(hass, result, form)
@@ -673,6 +734,30 @@ async def test_options(
     assert entry.options == {CONF_HANDLER_DIRECTORY: default}
 
 
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [({"minutes": 10}, 600), ({"hours": 1, "minutes": 0, "seconds": 5}, 3605)],
+)
+async def test_default_timeout(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+    agents: list[FakeAgent],
+    duration: dict[str, float],
+    seconds: float,
+) -> None:
+    """Steps may be given a time that they may take; zero takes it back."""
+    assert agent.settings.default_timeout is None
+    for given, wanted in ((duration, seconds), ({"hours": 0, "minutes": 0}, None)):
+        flow = await hass.config_entries.options.async_init(entry.entry_id)
+        result = await hass.config_entries.options.async_configure(
+            flow["flow_id"], {CONF_DEFAULT_TIMEOUT: given}
+        )
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        await hass.async_block_till_done()
+        assert agents[-1].settings.default_timeout == wanted
+
+
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
     """Run a broker that enforces the minimal policy, with AWS IoT Jobs behind it."""
@@ -701,16 +786,16 @@ async def test_add_for_real(
         CONF_PRIVATE_KEY: await upload(settings.private_key),
         CONF_ROOT_CA: await upload(settings.root_ca),
     }
-    result = await _submit(hass, flow, form)
+    result = await _add(hass, flow, form)
     assert result["errors"] == {CONF_ENDPOINT: "endpoint_unreachable"}
 
     form[CONF_PORT] = settings.port
-    result = await _submit(hass, result, form | {CONF_THING_NAME: "thing-2"})
+    result = await _add(hass, result, form | {CONF_THING_NAME: "thing-2"})
     assert result["errors"] == {"base": "not_authorized"}
     words = await _words(hass, result)
     assert "iot:Subscribe on $aws/things/thing-2/jobs/start-next" in words["base"]
 
-    result = await _submit(hass, result, form)
+    result = await _add(hass, result, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await broker.logged(f"Client {THING} disconnected")
 
@@ -724,8 +809,34 @@ async def _submit(
     return result
 
 
+async def _add(
+    hass: HomeAssistant, flow: ConfigFlowResult, form: Mapping[str, Any]
+) -> ConfigFlowResult:
+    """Submit the form of a thing; when all is well, run handlers here."""
+    result = await _submit(hass, flow, form)
+    if result["type"] is not FlowResultType.MENU:
+        return result
+    local = await _choose(hass, result, "local")
+    return await _submit(hass, local, {CONF_INSTALL_SAMPLES: False})
+
+
+async def _choose(
+    hass: HomeAssistant, menu: ConfigFlowResult, step_id: str
+) -> ConfigFlowResult:
+    return await hass.config_entries.flow.async_configure(
+        menu["flow_id"], {"next_step_id": step_id}
+    )
+
+
+async def _connection(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
+    """Begin to change how a thing connects."""
+    menu = await entry.start_reconfigure_flow(hass)
+    assert menu["type"] is FlowResultType.MENU
+    return await _choose(hass, menu, "connection")
+
+
 async def _private_key(hass: HomeAssistant) -> bytes | None:
-    stored = await PrivateKeyStore(hass, THING).async_load()
+    stored = (await SecretStore(hass, THING).async_load()).get(CONF_PRIVATE_KEY)
     return None if stored is None else stored.encode()
 
 

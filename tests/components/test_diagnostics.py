@@ -54,6 +54,7 @@ async def test_diagnostics(
         "thing_name": THING,
         "certificate": redacted,
         "root_ca": redacted,
+        "runner": {"kind": "local"},
     }
     assert diagnostics["options"] == dict(entry.options)
     assert diagnostics["available"] is True
@@ -82,6 +83,7 @@ async def test_before_any_job(
     assert diagnostics["state"] == {
         "connected": False,
         "error": None,
+        "journal_set_aside": None,
         "job": None,
         "last_job": None,
     }

@@ -14,10 +14,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from custom_components.aws_iot_jobs.const import (
     CONF_CERTIFICATE,
     CONF_ENDPOINT,
+    CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_RUNNER,
     CONF_THING_NAME,
 )
-from custom_components.aws_iot_jobs.storage import PrivateKeyStore
+from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_PORT, EVENT_STATE_CHANGED, STATE_ON
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -53,13 +55,16 @@ async def thing(
     """Return the entry of a thing of the broker."""
     settings = broker.settings(THING)
     assert settings.root_ca is not None
-    await PrivateKeyStore(hass, THING).async_save(settings.private_key.decode())
+    await SecretStore(hass, THING).async_update(
+        {CONF_PRIVATE_KEY: settings.private_key.decode()}
+    )
     data = {
         CONF_ENDPOINT: settings.endpoint,
         CONF_PORT: settings.port,
         CONF_THING_NAME: settings.thing_name,
         CONF_CERTIFICATE: settings.certificate.decode(),
         CONF_ROOT_CA: settings.root_ca.decode(),
+        CONF_RUNNER: {"kind": "local"},
     }
     hass.config_entries.async_update_entry(entry, data=data)
     return entry
@@ -168,6 +173,9 @@ async def test_reconfigure_while_connected(
     assert await hass.config_entries.async_setup(thing.entry_id)
     await _shows(hass, CONNECTED, STATE_ON)
     flow = await thing.start_reconfigure_flow(hass)
+    result = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"next_step_id": "connection"}
+    )
     result = await hass.config_entries.flow.async_configure(
         flow["flow_id"],
         {key: thing.data[key] for key in (CONF_ENDPOINT, CONF_PORT)},

@@ -6,6 +6,8 @@ from unittest.mock import patch
 import pytest
 
 from custom_components.aws_iot_jobs.facts import async_get_facts
+from custom_components.aws_iot_jobs.jobs.conditions import Facts
+from custom_components.aws_iot_jobs.runners import RunnerKind, RunnerSettings
 from homeassistant.const import __version__
 from homeassistant.core import HomeAssistant
 
@@ -23,7 +25,7 @@ def machine() -> Iterator[None]:
 
 async def test_facts(hass: HomeAssistant, machine: None) -> None:
     """All keys are known, with each name that things go by."""
-    facts = await async_get_facts(hass, thing_name="thing-1", agent_version="1.2.3")
+    facts = await _facts(hass)
     assert facts["installationType"]
     assert dict(facts) | {"installationType": None} == {
         "agentVersion": {"1.2.3"},
@@ -35,10 +37,32 @@ async def test_facts(hass: HomeAssistant, machine: None) -> None:
     }
 
 
+async def test_runner_elsewhere(hass: HomeAssistant, machine: None) -> None:
+    """What counts for a job is the place where its handlers run."""
+    runner = RunnerSettings(
+        kind=RunnerKind.APP,
+        operating_systems=("linux", "debian"),
+        architecture="x86_64",
+    )
+    facts = await _facts(hass, runner)
+    assert facts["operatingSystem"] == {"linux", "debian"}
+    assert facts["architecture"] == {"x86_64", "amd64"}
+    assert facts["homeAssistantVersion"] == {__version__}
+
+
 async def test_system_that_does_not_tell_its_name(
     hass: HomeAssistant, machine: None
 ) -> None:
     """Where no file says what the system is, its kernel is known."""
     with patch("platform.freedesktop_os_release", side_effect=OSError):
-        facts = await async_get_facts(hass, thing_name="thing-1", agent_version="1.2.3")
+        facts = await _facts(hass)
     assert facts["operatingSystem"] == {"linux"}
+
+
+async def _facts(hass: HomeAssistant, runner: RunnerSettings | None = None) -> Facts:
+    return await async_get_facts(
+        hass,
+        runner or RunnerSettings(kind=RunnerKind.LOCAL),
+        thing_name="thing-1",
+        agent_version="1.2.3",
+    )

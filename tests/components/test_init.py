@@ -19,7 +19,7 @@ from custom_components.aws_iot_jobs.const import (
 )
 from custom_components.aws_iot_jobs.jobs.errors import CredentialsError, EndpointError
 from custom_components.aws_iot_jobs.jobs.model import AgentState
-from custom_components.aws_iot_jobs.storage import PrivateKeyStore
+from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import (
     EVENT_HOMEASSISTANT_FINAL_WRITE,
@@ -206,7 +206,7 @@ async def test_private_key_lost(
     hass: HomeAssistant, entry: MockConfigEntry, agents: list[FakeAgent]
 ) -> None:
     """Without its private key, a thing asks for another one."""
-    await PrivateKeyStore(hass, THING).async_remove()
+    await SecretStore(hass, THING).async_remove()
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_ERROR
     assert entry.reason == "The private key is lost"

@@ -62,7 +62,9 @@ def test_texts_of_translations(words: dict[str, Any]) -> None:
     [
         ("config", "user", config_flow._USER_SCHEMA),
         ("config", "reauth_confirm", config_flow._REAUTH_SCHEMA),
-        ("config", "reconfigure", config_flow._RECONFIGURE_SCHEMA),
+        ("config", "connection", config_flow._CONNECTION_SCHEMA),
+        ("config", "local", config_flow._LOCAL_SCHEMA),
+        ("config", "address", config_flow._ADDRESS_SCHEMA),
         ("options", "init", config_flow._OPTIONS_SCHEMA),
     ],
 )
@@ -101,6 +103,22 @@ def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
         assert f'"{error}"' in code, error
     for error in re.findall(r'InvalidInputError\(\s*\{[^}]*: "(\w+)"', code):
         assert error in words["config"]["error"], error
+
+
+def test_issues_are_translated(words: dict[str, Any]) -> None:
+    """Each repair issue says what is the matter, and what to do or that it can be mended."""
+    code = (ROOT / "issues.py").read_text() + (ROOT / "watch.py").read_text()
+    problems = {"unreachable", "token_refused", "version"}
+    assert words["issues"].keys() == {
+        "journal_set_aside",
+        "taken_over",
+        "handler_permissions",
+        *(f"{place}_{problem}" for place in ("app", "runner") for problem in problems),
+    }
+    for key, text in words["issues"].items():
+        assert f'"{key}"' in code or key.partition("_")[2] in problems
+        assert text["title"]
+        assert ("description" in text) != ("fix_flow" in text), key
 
 
 def test_quality_scale() -> None:

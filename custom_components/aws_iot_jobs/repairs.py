@@ -1,0 +1,115 @@
+"""Repairs: mending what keeps a thing from its work, with one click where that is possible."""
+
+from abc import abstractmethod
+from typing import Any, cast, override
+
+import probatio
+
+from homeassistant.components.hassio import AddonError
+from homeassistant.components.repairs import (
+    ConfirmRepairFlow,
+    RepairsFlow,
+    RepairsFlowResult,
+)
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+
+from .app import async_follow, async_get_manager, async_start_app
+from .coordinator import AwsIotJobsConfigEntry
+from .issues import Issue
+from .runner.client import RunnerError
+
+
+class FixError(Exception):
+    """Mending did not work. Carries the key of a translated error, and why, in words."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        """Say what did not work."""
+        super().__init__(reason)
+        self.key = key
+
+
+class _FixFlow(RepairsFlow):
+    """Mends something when a user says so; when that fails, it can be tried again."""
+
+    def __init__(self, entry: AwsIotJobsConfigEntry) -> None:
+        """Take the entry of the thing that is concerned."""
+        self._entry = entry
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Begin."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask, and mend."""
+        errors: dict[str, str] = {}
+        placeholders = self._placeholders()
+        if user_input is not None:
+            if self._entry.state is not ConfigEntryState.LOADED:
+                return self.async_abort(reason="not_loaded")
+            try:
+                await self._async_fix()
+            except FixError as err:
+                errors["base"] = err.key
+                placeholders["reason"] = str(err).rstrip(".")
+            else:
+                return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=probatio.Schema({}),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    def _placeholders(self) -> dict[str, str]:
+        issue = ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id)
+        return dict((issue and issue.translation_placeholders) or {})
+
+    @abstractmethod
+    async def _async_fix(self) -> None:
+        """Mend it. Raises FixError."""
+
+
+class StartAppFlow(_FixFlow):
+    """Starts the app, and follows it to where it is then."""
+
+    @override
+    async def _async_fix(self) -> None:
+        slug = self._entry.runtime_data.watch.settings.slug
+        try:
+            app = await async_start_app(self.hass, async_get_manager(self.hass, slug))
+        except (AddonError, RunnerError) as err:
+            raise FixError("app_start_failed", str(err)) from err
+        await async_follow(self.hass, self._entry, app.address)
+
+
+class FixPermissionsFlow(_FixFlow):
+    """Sets the mode and the owner of handlers."""
+
+    @override
+    async def _async_fix(self) -> None:
+        watch = self._entry.runtime_data.watch
+        try:
+            await watch.place.async_fix_permissions()
+        except (OSError, RunnerError) as err:
+            raise FixError("permissions_not_set", str(err)) from err
+        if problems := await watch.async_look():
+            raise FixError("permissions_not_set", next(iter(problems.values())))
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """Return the flow that mends an issue."""
+    known = cast(dict[str, str], data or {})
+    entry = hass.config_entries.async_get_entry(known.get("entry_id", ""))
+    if entry is not None and known["issue"] == Issue.RUNNER:
+        return StartAppFlow(entry)
+    if entry is not None and known["issue"] == Issue.HANDLERS:
+        return FixPermissionsFlow(entry)
+    return ConfirmRepairFlow()

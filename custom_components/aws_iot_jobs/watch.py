@@ -1,0 +1,182 @@
+"""Looking after what runs the handlers of a thing."""
+
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
+
+from .const import CONF_RUNNER, DOMAIN
+from .issues import Issue, ThingIssues
+from .runner.client import (
+    RunnerBusyError,
+    RunnerError,
+    RunnerInfo,
+    RunnerTokenError,
+    RunnerUnreachableError,
+    RunnerVersionError,
+)
+from .runners import Place, RunnerKind, RunnerSettings
+
+_LOGGER = logging.getLogger(__name__)
+
+LOOK_INTERVAL: Final = timedelta(minutes=1)
+LOOK_AGAIN_SECONDS: Final = 20
+"""When to look again at a runner that did not answer: it may just be starting."""
+SILENCES: Final = 2
+"""How many times in a row a runner must be silent to be told of."""
+HANDLERS_SHOWN: Final = 10
+
+_RUNNER_PROBLEMS: dict[type[RunnerError], str] = {
+    RunnerUnreachableError: "unreachable",
+    RunnerTokenError: "token_refused",
+    RunnerVersionError: "version",
+}
+
+
+class RunnerWatch:
+    """Looks whether a thing's handlers can be run, and shows repair issues when not.
+
+    Jobs wait meanwhile by themselves.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        settings: RunnerSettings,
+        issues: ThingIssues,
+    ) -> None:
+        """Prepare to look after the runner of these settings."""
+        self._hass = hass
+        self._entry = entry
+        self._settings = settings
+        self._issues = issues
+        self._place: Place | None = None
+        self._silences = 0
+        self._problem: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What is the matter with the runner now, in words."""
+        return self._problem
+
+    @property
+    def settings(self) -> RunnerSettings:
+        """Where the handlers run."""
+        return self._settings
+
+    @property
+    def place(self) -> Place:
+        """What is looked after."""
+        assert self._place is not None
+        return self._place
+
+    @callback
+    def async_start(self, place: Place) -> None:
+        """Look at a place at once; at one elsewhere again and again, until unloaded."""
+        self._place = place
+        self._entry.async_on_unload(self._async_stop)
+        if self._settings.kind is not RunnerKind.LOCAL:
+            self._entry.async_on_unload(
+                async_track_time_interval(
+                    self._hass, self._async_look_at, LOOK_INTERVAL
+                )
+            )
+        self.async_look_soon()
+
+    @callback
+    def async_look_soon(self) -> None:
+        """Look without being waited for."""
+        self._entry.async_create_background_task(
+            self._hass, self.async_look(), f"{DOMAIN} {self._entry.title} look"
+        )
+
+    async def async_look(self) -> dict[str, str]:
+        """Look whether the runner answers, and whether its handlers may be run.
+
+        Returns the handlers that may not, each with the reason; none when nothing answers.
+        """
+        try:
+            info = await self.place.async_info()
+            handlers = await self.place.async_handlers()
+        except RunnerError as err:
+            self.async_take_problem(err)
+            return {}
+        self.async_take_problem(None)
+        if info is not None:
+            self._take_info(info)
+        problems = {name: problem for name, problem in handlers.items() if problem}
+        self._show_handlers(problems)
+        return problems
+
+    @callback
+    def async_take_problem(self, problem: RunnerError | None) -> None:
+        """Take what is in the way of using the runner, or that nothing is."""
+        if problem is None:
+            if self._problem is not None:
+                _LOGGER.info("The runner of %s can be used again", self._entry.title)
+            self._problem = None
+            self._silences = 0
+            self._issues.async_clear(Issue.RUNNER)
+        elif not isinstance(problem, RunnerBusyError):
+            self._take_trouble(problem)
+
+    def _take_trouble(self, problem: RunnerError) -> None:
+        if self._problem is None:
+            _LOGGER.info("%s: %s", self._entry.title, problem)
+        self._problem = str(problem)
+        if isinstance(problem, RunnerUnreachableError):
+            self._silences += 1
+            if self._silences < SILENCES:
+                self._entry.async_on_unload(
+                    async_call_later(
+                        self._hass, LOOK_AGAIN_SECONDS, self._async_look_at
+                    )
+                )
+                return
+        is_app = self._settings.kind is RunnerKind.APP
+        place = "app" if is_app else "runner"
+        self._issues.async_show(
+            Issue.RUNNER,
+            f"{place}_{_RUNNER_PROBLEMS[type(problem)]}",
+            # Starting the app tells the token anew; another version has to be installed.
+            fixable=is_app and not isinstance(problem, RunnerVersionError),
+            severity=ir.IssueSeverity.ERROR,
+            problem=str(problem),
+        )
+
+    def _take_info(self, info: RunnerInfo) -> None:
+        """Have what a runner says of itself used from now on, when it is news."""
+        settings = self._settings.at(self._settings.address, info)
+        if settings != self._settings:
+            self._settings = settings
+            self._hass.config_entries.async_update_entry(
+                self._entry,
+                data={**self._entry.data, CONF_RUNNER: settings.as_entry_data()},
+            )
+            self._hass.config_entries.async_schedule_reload(self._entry.entry_id)
+
+    def _show_handlers(self, problems: dict[str, str]) -> None:
+        if not problems:
+            self._issues.async_clear(Issue.HANDLERS)
+            return
+        shown = sorted(problems)[:HANDLERS_SHOWN]
+        more = [f"+{len(problems) - len(shown)}"] if len(problems) > len(shown) else []
+        self._issues.async_show(
+            Issue.HANDLERS,
+            "handler_permissions",
+            fixable=True,
+            handlers=", ".join([*shown, *more]),
+            problem=problems[shown[0]],
+        )
+
+    async def _async_look_at(self, _: datetime) -> None:
+        await self.async_look()
+
+    @callback
+    def _async_stop(self) -> None:
+        self._issues.async_clear(Issue.RUNNER, Issue.HANDLERS)

@@ -1,0 +1,235 @@
+"""What a user is told to mend, and what mends it."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
+
+from custom_components.aws_iot_jobs.jobs.errors import TakenOverError
+from custom_components.aws_iot_jobs.jobs.model import (
+    AgentState,
+    ExecutionKey,
+    JobState,
+    JobStatus,
+)
+from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.helpers.entity_component import async_update_entity
+
+from .conftest import THING
+from .fake_agent import FakeAgent
+from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
+
+CONNECTED = AgentState(connected=True)
+TAKEN_OVER = AgentState(error=TakenOverError(THING))
+
+
+async def test_journal_set_aside(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """A damaged journal is told of, with the place where it is now, until that is read."""
+    await set_up_repairs(hass)
+    agent.push(AgentState(journal_set_aside=Path("/config/journal.corrupt")))
+    (issue,) = issues(hass)
+    assert issue.translation_key == "journal_set_aside"
+    assert issue.is_persistent
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert issues(hass)
+
+    client = await hass_client()
+    form = await open_repair(client, issue)
+    assert form["description_placeholders"]["path"] == "/config/journal.corrupt"
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert not issues(hass)
+
+
+async def test_journal_is_told_of_once(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, agent: FakeAgent
+) -> None:
+    """What a user has taken note of does not come back with the next state."""
+    await set_up_repairs(hass)
+    path = Path("/config/journal.corrupt")
+    agent.push(AgentState(journal_set_aside=path))
+    client = await hass_client()
+    await confirm(client, await open_repair(client, issues(hass)[0]))
+    agent.push(AgentState(journal_set_aside=path, connected=True))
+    assert not issues(hass)
+
+
+async def test_another_client_uses_the_name(
+    hass: HomeAssistant, agent: FakeAgent, freezer: FrozenDateTimeFactory
+) -> None:
+    """A fight is told of while it lasts: short connections do not end it."""
+
+    async def wait(seconds: float) -> None:
+        freezer.tick(timedelta(seconds=seconds))
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+
+    agent.push(TAKEN_OVER)
+    (issue,) = issues(hass)
+    assert issue.translation_key == "taken_over"
+    assert issue.translation_placeholders == {"thing_name": THING}
+    agent.push(CONNECTED)
+    await wait(50)
+    agent.push(TAKEN_OVER)
+    agent.push(CONNECTED)
+    await wait(50)
+    assert issues(hass)
+    await wait(15)
+    assert not issues(hass)
+    await wait(100)
+    agent.push(TAKEN_OVER)
+    assert issues(hass)
+
+
+async def test_nothing_is_told_of_a_thing_that_is_gone(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """What is known of the connection goes with the thing's unloading, all with its entry."""
+    agent.push(TAKEN_OVER)
+    agent.push(AgentState(connected=True, journal_set_aside=Path("/config/journal")))
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert [issue.translation_key for issue in issues(hass)] == ["journal_set_aside"]
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert not issues(hass)
+
+
+@pytest.mark.parametrize(
+    ("event", "retries"),
+    [
+        (
+            {
+                "event": "supervisor_update",
+                "update_key": "network",
+                "data": {"host_internet": True},
+            },
+            1,
+        ),
+        (
+            {
+                "event": "supervisor_update",
+                "update_key": "network",
+                "data": {"host_internet": False},
+            },
+            0,
+        ),
+        ({"event": "job", "data": {}}, 0),
+    ],
+)
+async def test_network_is_back(
+    hass: HomeAssistant, agent: FakeAgent, event: dict[str, Any], retries: int
+) -> None:
+    """When Supervisor says that the host is online, the agent connects at once."""
+    async_dispatcher_send(hass, EVENT_SUPERVISOR_EVENT, event)
+    await hass.async_block_till_done()
+    assert agent.retries == retries
+
+
+async def test_handler_that_may_not_run(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """Handlers with a wrong mode are named, as soon as they are looked at, and mended."""
+    await set_up_repairs(hass)
+    directory = Path(hass.config.path("aws_iot_jobs", "handlers"))
+    handler = directory / "hello.sh"
+    handler.write_text("#!/bin/sh\n")
+    handler.chmod(0o755)
+    assert not issues(hass)
+    await async_update_entity(hass, "sensor.thing_1_job")
+    (issue,) = await shown(hass)
+    assert issue.translation_key == "handler_permissions"
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["handlers"] == "hello.sh"
+    assert "755" in issue.translation_placeholders["problem"]
+
+    client = await hass_client()
+    form = await open_repair(client, issue)
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert handler.stat().st_mode & 0o777 == 0o700
+    assert not issues(hass)
+
+
+async def test_handlers_are_looked_at_after_a_job(
+    hass: HomeAssistant, agent: FakeAgent
+) -> None:
+    """A job that fails because of a handler is when somebody wants to know."""
+    directory = Path(hass.config.path("aws_iot_jobs", "handlers"))
+    for number in range(12):
+        handler = directory / f"handler-{number:02}.sh"
+        handler.touch(mode=0o644)
+    job = JobState(key=ExecutionKey("job-1", 1), status=JobStatus.FAILED)
+    agent.push(AgentState(last_job=job))
+    (issue,) = await shown(hass)
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["handlers"].endswith("handler-09.sh, +2")
+
+
+async def test_mended_by_hand(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """A repair that is not needed any more goes away by itself."""
+    handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
+    handler.touch(mode=0o644)
+    await async_update_entity(hass, "sensor.thing_1_job")
+    await shown(hass)
+    handler.chmod(0o700)
+    await async_update_entity(hass, "sensor.thing_1_job")
+    await gone(hass)
+
+
+async def test_handler_that_cannot_be_mended(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """What the click does not mend is told, and can be tried again."""
+    await set_up_repairs(hass)
+    directory = Path(hass.config.path("aws_iot_jobs", "handlers"))
+    outside = directory.parent / "outside.sh"
+    outside.touch(mode=0o700)
+    (directory / "link.sh").symlink_to(outside)
+    await async_update_entity(hass, "sensor.thing_1_job")
+    await shown(hass)
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    form = await confirm(client, form)
+    assert form["errors"] == {"base": "permissions_not_set"}
+    assert "link.sh" in form["description_placeholders"]["reason"]
+    (directory / "link.sh").unlink()
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert not issues(hass)
+
+
+async def test_thing_that_is_not_set_up(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """A dialog that was open when its thing went away says so."""
+    await set_up_repairs(hass)
+    handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
+    handler.touch(mode=0o644)
+    await async_update_entity(hass, "sensor.thing_1_job")
+    await shown(hass)
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    await hass.config_entries.async_unload(entry.entry_id)
+    answer = await confirm(client, form)
+    assert (answer["type"], answer["reason"]) == ("abort", "not_loaded")

@@ -1,0 +1,442 @@
+"""Handlers that run elsewhere: in the app, or by a runner at an address. Both are real."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
+
+from custom_components.aws_iot_jobs.const import (
+    CONF_INSTALL_SAMPLES,
+    CONF_RUNNER,
+    CONF_RUNNER_TOKEN,
+    DOMAIN,
+)
+from custom_components.aws_iot_jobs.jobs.model import (
+    AgentState,
+    ExecutionKey,
+    JobState,
+    JobStatus,
+)
+from custom_components.aws_iot_jobs.runner.client import RunnerClient
+from custom_components.aws_iot_jobs.runner.model import (
+    HandlerCall,
+    RunOutcome,
+    StepRequest,
+)
+from custom_components.aws_iot_jobs.runners import RunnerKind, RunnerSettings, async_ask
+from custom_components.aws_iot_jobs.storage import SecretStore
+from homeassistant.components.hassio.const import DATA_COMPONENT
+from homeassistant.components.hassio.handler import HassIO
+from homeassistant.config_entries import (
+    SOURCE_HASSIO,
+    SOURCE_USER,
+    ConfigEntryState,
+    ConfigFlowResult,
+)
+from homeassistant.const import CONF_URL
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.service_info.hassio import HassioServiceInfo
+
+from ..runner_service import RunnerService, free_port
+from .conftest import THING
+from .fake_agent import FakeAgent
+from .fake_supervisor import SLUG, TOKEN, FakeSupervisor
+from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
+from .test_config_flow import Form, form, upload  # noqa: F401
+
+
+@pytest.fixture
+async def runner(tmp_path: Path) -> AsyncIterator[RunnerService]:
+    """Run the service."""
+    runner = RunnerService(tmp_path / "runner")
+    await runner.start()
+    yield runner
+    await runner.stop()
+
+
+@pytest.fixture
+async def supervisor(
+    hass: HomeAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[FakeSupervisor]:
+    """Have a Supervisor, which knows the app and does not have it installed."""
+    app = RunnerService(tmp_path / "app")
+    async with FakeSupervisor(app) as supervisor:
+        monkeypatch.setenv("SUPERVISOR", supervisor.host)
+        monkeypatch.setenv("SUPERVISOR_TOKEN", TOKEN)
+        session = async_get_clientsession(hass)
+        hass.data[DATA_COMPONENT] = HassIO(hass.loop, session, supervisor.host)
+        hass.config.components.add("hassio")
+        yield supervisor
+        await app.stop()
+
+
+async def _menu(hass: HomeAssistant, form: Form) -> ConfigFlowResult:  # noqa: F811
+    flow = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    menu = await hass.config_entries.flow.async_configure(flow["flow_id"], form)
+    assert menu["type"] is FlowResultType.MENU
+    return menu
+
+
+async def _go(
+    hass: HomeAssistant, flow: ConfigFlowResult, **values: Any
+) -> ConfigFlowResult:
+    return await hass.config_entries.flow.async_configure(flow["flow_id"], values)
+
+
+async def _settled(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
+    """Wait until a flow shows no progress any more."""
+    while flow["type"] is FlowResultType.SHOW_PROGRESS:
+        await hass.async_block_till_done()
+        flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    return flow
+
+
+async def test_runner_at_an_address(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    agents: list[FakeAgent],
+    form: Form,  # noqa: F811
+    runner: RunnerService,
+) -> None:
+    """Each fault is told at its field; with all corrected, handlers run there."""
+    flow = await _go(hass, await _menu(hass, form), next_step_id="address")
+    given = {CONF_URL: f"127.0.0.1:{runner.port}", CONF_RUNNER_TOKEN: runner.token}
+    for field, value, error in (
+        (CONF_URL, "http://user:password@host:1", "invalid_runner_url"),
+        (CONF_URL, "http://host:many", "invalid_runner_url"),
+        (CONF_URL, f"127.0.0.1:{free_port()}", "runner_unreachable"),
+        (CONF_RUNNER_TOKEN, "wrong", "runner_token_refused"),
+    ):
+        flow = await _go(hass, flow, **given | {field: value})
+        assert flow["errors"] == {field: error}
+    result = await _go(hass, flow, **given)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    entry = result["result"]
+    assert entry.data[CONF_RUNNER]["kind"] == "address"
+    assert entry.data[CONF_RUNNER]["url"] == runner.url
+    assert runner.token not in str(entry.as_dict())
+    await hass.async_block_till_done()
+    assert isinstance(agents[-1].runner, RunnerClient)
+    assert "linux" in agents[-1].settings.facts["operatingSystem"]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_app_is_installed_and_started(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    agents: list[FakeAgent],
+    form: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """With a Supervisor, all that it takes to run handlers in the app is one choice."""
+    supervisor.in_store = False
+    supervisor.refuse = {f"POST store/addons/{SLUG}/install"}
+    menu = await _menu(hass, form)
+    assert menu["menu_options"] == ["app", "local", "address"]
+    flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+    assert flow["description_placeholders"] is not None
+    assert "it is refused" in flow["description_placeholders"]["reason"]
+
+    supervisor.refuse = {f"POST addons/{SLUG}/start"}
+    flow = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+
+    supervisor.refuse = {"GET addons"}
+    flow = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+
+    supervisor.refuse = set()
+    result = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    entry = result["result"]
+    assert entry.data[CONF_RUNNER]["slug"] == SLUG
+    assert entry.data[CONF_RUNNER]["url"] == supervisor.runner.url
+    await hass.async_block_till_done()
+    assert isinstance(agents[-1].runner, RunnerClient)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+def _discovered(supervisor: FakeSupervisor, slug: str = SLUG, **config: Any) -> Any:
+    return HassioServiceInfo(
+        config=supervisor.announcement | config,
+        name="AWS IoT Jobs",
+        slug=slug,
+        uuid=supervisor.uuid,
+    )
+
+
+async def _discover(hass: HomeAssistant, info: Any) -> ConfigFlowResult:
+    return await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_HASSIO}, data=info
+    )
+
+
+async def test_discovered_app_offers_set_up(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    agents: list[FakeAgent],
+    form: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """An app that nobody uses yet asks for a thing, and is used at once."""
+    await supervisor.runner.start()
+    supervisor.installed = supervisor.started = True
+    flow = await _discover(hass, _discovered(supervisor))
+    assert flow["step_id"] == "user"
+    result = await _settled(hass, await _go(hass, flow, **form))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    entry = result["result"]
+    assert entry.unique_id == THING
+    assert entry.data[CONF_RUNNER]["kind"] == "app"
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_things_follow_the_app(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    supervisor: FakeSupervisor,
+) -> None:
+    """Another address or token of the app is used from when it is told."""
+    await supervisor.runner.start()
+    runner = {"kind": "app", "slug": SLUG, "url": "http://127.0.0.1:1"}
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_RUNNER: runner}
+    )
+    await SecretStore(hass, THING).async_update({CONF_RUNNER_TOKEN: "old"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    for _ in range(2):
+        flow = await _discover(hass, _discovered(supervisor))
+        assert flow["reason"] == "already_configured"
+        await hass.async_block_till_done()
+        assert entry.data[CONF_RUNNER]["url"] == supervisor.runner.url
+        secrets = await SecretStore(hass, THING).async_load()
+        assert secrets[CONF_RUNNER_TOKEN] == supervisor.runner.token
+        assert entry.state is ConfigEntryState.LOADED
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_is_not_the_app(
+    hass: HomeAssistant, supervisor: FakeSupervisor
+) -> None:
+    """Whoever else announces itself is not listened to."""
+    await supervisor.runner.start()
+    flow = await _discover(hass, _discovered(supervisor, slug="12345678_other"))
+    assert flow["reason"] == "not_the_app"
+    info = _discovered(supervisor)
+    flow = await _discover(hass, replace(info, config={"host": "127.0.0.1"}))
+    assert flow["reason"] == "invalid_discovery_info"
+
+
+async def test_change_of_place(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+    runner: RunnerService,
+) -> None:
+    """Where handlers run can be changed, there and back."""
+    flow = await _go(
+        hass, await entry.start_reconfigure_flow(hass), next_step_id="address"
+    )
+    given = {CONF_URL: runner.url, CONF_RUNNER_TOKEN: runner.token}
+    assert (await _go(hass, flow, **given))["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert isinstance(agents[-1].runner, RunnerClient)
+    options = await hass.config_entries.options.async_init(entry.entry_id)
+    assert options["data_schema"] is not None
+    assert [str(key) for key in options["data_schema"].schema] == ["default_timeout"]
+    result = await hass.config_entries.options.async_configure(
+        options["flow_id"], {"default_timeout": {"minutes": 1}}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    flow = await _go(
+        hass, await entry.start_reconfigure_flow(hass), next_step_id="local"
+    )
+    result = await _go(hass, flow, **{CONF_INSTALL_SAMPLES: False})
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert not isinstance(agents[-1].runner, RunnerClient)
+
+
+async def test_stopped_app_is_started_with_one_click(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    supervisor: FakeSupervisor,
+) -> None:
+    """An app that stays silent is told of, and started from there."""
+    await set_up_repairs(hass)
+    app = supervisor.runner
+    await app.start()
+    supervisor.installed = True
+    token = app.token
+    await app.stop()
+    runner = {"kind": "app", "slug": SLUG, "url": app.url}
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_RUNNER: runner}
+    )
+    await SecretStore(hass, THING).async_update({CONF_RUNNER_TOKEN: token})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await entry.runtime_data.watch.async_look()
+    (issue,) = await shown(hass)
+    assert issue.translation_key == "app_unreachable"
+
+    client = await hass_client()
+    page = await open_repair(client, issue)
+    supervisor.refuse = {f"POST addons/{SLUG}/start"}
+    page = await confirm(client, page)
+    assert page["errors"] == {"base": "app_start_failed"}
+    supervisor.refuse = set()
+    assert (await confirm(client, page))["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert not issues(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def _use(
+    hass: HomeAssistant, entry: MockConfigEntry, runner: RunnerService, token: str
+) -> None:
+    """Have the handlers of a thing run by a runner that is known."""
+    known = RunnerSettings(kind=RunnerKind.ADDRESS).at(
+        runner.address, await async_ask(hass, runner.address)
+    )
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_RUNNER: known.as_entry_data()}
+    )
+    await SecretStore(hass, THING).async_update({CONF_RUNNER_TOKEN: token})
+
+
+async def test_news_of_a_runner_are_used(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    runner: RunnerService,
+) -> None:
+    """When the system of a runner is another one, conditions of jobs know it."""
+    await _use(hass, entry, runner, token=runner.token)
+    known = entry.data[CONF_RUNNER] | {"operating_systems": ["plan9"]}
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_RUNNER: known}
+    )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert agents[-1].settings.facts["operatingSystem"] == {"plan9"}
+    await entry.runtime_data.watch.async_look()
+    await hass.async_block_till_done()
+    assert "linux" in agents[-1].settings.facts["operatingSystem"]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_runner_problems_come_and_go(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    runner: RunnerService,
+) -> None:
+    """A token that is not accepted, and silence, are told of until they are over."""
+    await _use(hass, entry, runner, token="wrong")
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    (issue,) = await shown(hass)
+    assert issue.translation_key == "runner_token_refused"
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not issues(hass)
+
+    await SecretStore(hass, THING).async_update({CONF_RUNNER_TOKEN: runner.token})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    watch = entry.runtime_data.watch
+    await watch.async_look()
+    await runner.stop()
+    await watch.async_look()
+    assert not issues(hass)
+    await watch.async_look()
+    assert [issue.translation_key for issue in issues(hass)] == ["runner_unreachable"]
+    await runner.start()
+    await watch.async_look()
+    assert not issues(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_handlers_of_a_runner_are_mended(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    runner: RunnerService,
+) -> None:
+    """Handlers elsewhere that may not run are told of, and mended there."""
+    await set_up_repairs(hass)
+    handler = runner.handler("hello.sh", "#!/bin/sh\n", mode=0o755)
+    await _use(hass, entry, runner, token=runner.token)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    (issue,) = await shown(hass)
+    client = await hass_client()
+    page = await open_repair(client, issue)
+    assert (await confirm(client, page))["type"] == "create_entry"
+    await gone(hass)
+    assert handler.stat().st_mode & 0o777 == 0o700
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_offer_goes_away_when_the_app_is_used(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    agents: list[FakeAgent],
+    form: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """Who sets the app up by hand is not offered it once more."""
+    await supervisor.runner.start()
+    supervisor.installed = supervisor.started = True
+    await _discover(hass, _discovered(supervisor))
+    menu = await _menu(hass, form)
+    result = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert not hass.config_entries.flow.async_progress()
+    await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_job_leaves_a_runner_with_its_thing(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    runner: RunnerService,
+) -> None:
+    """What runs of a job where handlers are not to run any more is ended there."""
+    await _use(hass, entry, runner, token=runner.token)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    client = agents[-1].runner
+    runner.handler("sleep.sh", "#!/bin/sh\nsleep 3600\n")
+    key = ExecutionKey("job-1", 1)
+    begun = asyncio.Event()
+    step = StepRequest(
+        run_id=f"{key}.0.1",
+        job_key=str(key),
+        call=HandlerCall(handler="sleep.sh", path="default"),
+    )
+    running = asyncio.create_task(client.run(step, lambda _: begun.set()))
+    await begun.wait()
+    job = JobState(key=key, status=JobStatus.IN_PROGRESS)
+    agents[-1].push(AgentState(connected=True, job=job))
+    flow = await _go(
+        hass, await entry.start_reconfigure_flow(hass), next_step_id="local"
+    )
+    await _go(hass, flow, **{CONF_INSTALL_SAMPLES: False})
+    await hass.async_block_till_done()
+    result = await running
+    assert result.outcome in (RunOutcome.STOPPED, RunOutcome.INTERRUPTED)
+    assert not isinstance(agents[-1].runner, RunnerClient)
