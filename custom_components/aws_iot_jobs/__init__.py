@@ -1,6 +1,7 @@
 """AWS IoT Jobs: makes a Home Assistant an AWS IoT thing that runs jobs."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,8 +24,17 @@ from .errors import InvalidInputError
 from .facts import async_get_facts
 from .issues import Issue, ThingIssues
 from .jobs.agent import Agent
+from .jobs.journal import Journal
 from .jobs.settings import AgentSettings
-from .runners import LocalPlace, Place, RemotePlace, RunnerKind, RunnerSettings
+from .runners import (
+    LocalPlace,
+    Place,
+    RemotePlace,
+    RunnerKind,
+    RunnerSettings,
+    async_leave,
+    client_of,
+)
 from .settings import ThingSettings
 from .storage import (
     SecretStore,
@@ -85,11 +95,31 @@ async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> None:
-    """Remove what a thing has left behind: its secrets, and the files of its jobs."""
+    """Remove what a thing has left behind: its secrets, and the files of its jobs.
+
+    A step that runs elsewhere is ended there, too.
+    """
     thing_name = entry.data[CONF_THING_NAME]
     ThingIssues(hass, entry).async_clear(*Issue)
+    await _async_leave_runner(hass, entry)
     await SecretStore(hass, thing_name).async_remove()
     await hass.async_add_executor_job(remove_thing_directory, hass, thing_name)
+
+
+async def _async_leave_runner(
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry
+) -> None:
+    """Have a runner elsewhere forget the job that the thing was at, if it answers."""
+    thing_name = entry.data[CONF_THING_NAME]
+    secrets = await SecretStore(hass, thing_name).async_load()
+    runner = RunnerSettings.of(entry.data, secrets)
+    if runner.kind is RunnerKind.LOCAL:
+        return
+    with suppress(OSError):
+        journal = await Journal(thing_directory(hass, thing_name)).load()
+        if (record := journal.record) is not None:
+            client = client_of(hass, runner.address, thing_name=thing_name)
+            await async_leave(client, record.key)
 
 
 async def _async_get_settings(

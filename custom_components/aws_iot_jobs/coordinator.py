@@ -1,7 +1,7 @@
 """The life of a thing's Jobs agent in Home Assistant, and its states."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 import logging
 from typing import Any, override
 
@@ -17,6 +17,7 @@ from .issues import AgentIssues, ThingIssues
 from .jobs.agent import Agent
 from .jobs.errors import CredentialsError
 from .jobs.model import AgentState
+from .runners import async_leave
 from .watch import RunnerWatch
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,8 +25,6 @@ _LOGGER = logging.getLogger(__name__)
 REFUSALS_BEFORE_REAUTH = 3
 """How many times in a row AWS IoT must refuse a certificate to be believed: a connection
 that breaks at the wrong moment looks the same."""
-LEAVE_SECONDS = 20
-"""How long a runner that is left for another one is asked to end what it runs."""
 
 type AwsIotJobsConfigEntry = ConfigEntry[JobsCoordinator]
 
@@ -92,9 +91,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     async def async_leave_runner(self) -> None:
         """Have the runner forget the job that the stopped agent was at, if it answers."""
         if (job := self._agent.state.job) is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    await self.watch.place.runner.release(str(job.key))
+            await async_leave(self.watch.place.runner, job.key)
 
     def disconnected(self) -> AbstractAsyncContextManager[None]:
         """Leave the thing's name to another client for a while; a running job goes on."""

@@ -96,7 +96,10 @@ class FixPermissionsFlow(_FixFlow):
         watch = self._entry.runtime_data.watch
         try:
             await watch.place.async_fix_permissions()
-        except (OSError, RunnerError) as err:
+        except OSError as err:
+            reason = f"{err.filename}: {err.strerror}"
+            raise FixError("permissions_not_set", reason) from err
+        except RunnerError as err:
             raise FixError("permissions_not_set", str(err)) from err
         if problems := await watch.async_look():
             raise FixError("permissions_not_set", next(iter(problems.values())))

@@ -1,19 +1,25 @@
 """Where the handlers of a thing run, and how that is reached."""
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .const import CONF_RUNNER, CONF_RUNNER_TOKEN
+from .jobs.model import ExecutionKey
 from .runner.client import RunnerAddress, RunnerClient, RunnerError, RunnerInfo
 from .runner.inventory import fix_permissions, list_handlers
 from .runner.local import LocalRunner
 from .runner.model import Runner
+
+LEAVE_SECONDS: Final = 20
+"""How long a runner that is left is asked to end what it runs."""
 
 
 class RunnerKind(StrEnum):
@@ -162,5 +168,19 @@ class RemotePlace:
 
 async def async_ask(hass: HomeAssistant, address: RunnerAddress) -> RunnerInfo:
     """Ask a runner what it is, once. Raises RunnerError."""
+    return await client_of(hass, address, thing_name="").info()
+
+
+def client_of(
+    hass: HomeAssistant, address: RunnerAddress, *, thing_name: str
+) -> RunnerClient:
+    """Return a client of the runner at an address, which tells nobody of problems."""
     session = async_get_clientsession(hass)
-    return await RunnerClient(session, address, namespace="").info()
+    return RunnerClient(session, address, namespace=thing_name)
+
+
+async def async_leave(runner: Runner, job: ExecutionKey) -> None:
+    """Have a runner forget a job, and end what it runs of it, if it answers."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await runner.release(str(job))

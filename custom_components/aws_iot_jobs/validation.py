@@ -194,8 +194,6 @@ async def _async_read_field(
         return read_endpoint(value)
     if field == CONF_THING_NAME:
         return read_thing_name(value)
-    if field == CONF_HANDLER_DIRECTORY:
-        return await async_read_handler_directory(hass, value)
     return value
 
 

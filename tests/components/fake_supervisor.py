@@ -93,13 +93,16 @@ _INSTALLED: dict[str, Any] = {
 class FakeSupervisor:
     """Knows one app, whose container is a process of the runner's service.
 
-    `in_store` says whether the app's repository is there, `refuse` which requests fail.
+    `in_store` says whether the app's repository is there, `published` whether the app is
+    in it, `announces` whether the app tells where it is, `refuse` which requests fail.
     """
 
     runner: RunnerService
     installed: bool = False
     started: bool = False
     in_store: bool = True
+    published: bool = True
+    announces: bool = True
     refuse: set[str] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
     uuid: str = field(default_factory=lambda: uuid4().hex)
@@ -146,9 +149,10 @@ class FakeSupervisor:
             case "GET store/addons":
                 data = {"addons": [self._store()] if self.in_store else []}
             case "POST store/repositories":
-                self.in_store, data = True, {}
+                self.in_store, data = self.published, {}
             case "GET discovery":
-                data = {"discovery": [self._message()] if self.started else []}
+                told = self.started and self.announces
+                data = {"discovery": [self._message()] if told else []}
             case _ if asked == f"GET store/addons/{SLUG}":
                 data = self._store()
             case _ if asked == f"GET addons/{SLUG}/info":

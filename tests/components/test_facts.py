@@ -1,13 +1,19 @@
 """What a job's conditions can ask of a Home Assistant."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from unittest.mock import patch
 
+from aiohttp.test_utils import TestServer
 import pytest
 
 from custom_components.aws_iot_jobs.facts import async_get_facts
 from custom_components.aws_iot_jobs.jobs.conditions import Facts
-from custom_components.aws_iot_jobs.runners import RunnerKind, RunnerSettings
+from custom_components.aws_iot_jobs.runner.client import RunnerAddress
+from custom_components.aws_iot_jobs.runner.local import LocalRunner
+from custom_components.aws_iot_jobs.runner.runs import Runs
+from custom_components.aws_iot_jobs.runner.server import make_app
+from custom_components.aws_iot_jobs.runners import RunnerKind, RunnerSettings, async_ask
 from homeassistant.const import __version__
 from homeassistant.core import HomeAssistant
 
@@ -48,6 +54,18 @@ async def test_runner_elsewhere(hass: HomeAssistant, machine: None) -> None:
     assert facts["operatingSystem"] == {"linux", "debian"}
     assert facts["architecture"] == {"x86_64", "amd64"}
     assert facts["homeAssistantVersion"] == {__version__}
+
+
+async def test_runner_says_all_its_names(
+    hass: HomeAssistant, machine: None, tmp_path: Path
+) -> None:
+    """A runner tells the names that its system goes by as Home Assistant knows its own."""
+    runs = Runs(LocalRunner(tmp_path, tmp_path / "work"), tmp_path / "runs")
+    async with TestServer(make_app(runs, tmp_path, "token")) as server:
+        url = f"http://{server.host}:{server.port}"
+        info = await async_ask(hass, RunnerAddress(url=url, token="token"))
+    assert info.operating_systems == ("linux", "ubuntu", "debian")
+    assert info.architecture == "aarch64"
 
 
 async def test_system_that_does_not_tell_its_name(

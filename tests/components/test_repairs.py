@@ -1,8 +1,10 @@
 """What a user is told to mend, and what mends it."""
 
 from datetime import timedelta
+import errno
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -212,6 +214,33 @@ async def test_handler_that_cannot_be_mended(
     assert form["errors"] == {"base": "permissions_not_set"}
     assert "link.sh" in form["description_placeholders"]["reason"]
     (directory / "link.sh").unlink()
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert not issues(hass)
+
+
+async def test_permissions_that_cannot_be_set(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """Where the system refuses, as on a disk that is read-only, the reason is told."""
+    await set_up_repairs(hass)
+    handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
+    handler.touch(mode=0o644)
+    await async_update_entity(hass, "sensor.thing_1_job")
+    await shown(hass)
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    refused = OSError(errno.EROFS, "Read-only file system", str(handler))
+    with patch(
+        "custom_components.aws_iot_jobs.runners.fix_permissions", side_effect=refused
+    ):
+        form = await confirm(client, form)
+    assert form["errors"] == {"base": "permissions_not_set"}
+    reason = form["description_placeholders"]["reason"]
+    assert reason == f"{handler}: Read-only file system"
+    assert issues(hass)
     assert (await confirm(client, form))["type"] == "create_entry"
     assert not issues(hass)
 

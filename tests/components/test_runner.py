@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, patch
 
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
 from custom_components.aws_iot_jobs.const import (
@@ -17,20 +22,25 @@ from custom_components.aws_iot_jobs.const import (
     CONF_RUNNER_TOKEN,
     DOMAIN,
 )
+from custom_components.aws_iot_jobs.jobs.journal import JobRecord, Journal
 from custom_components.aws_iot_jobs.jobs.model import (
     AgentState,
     ExecutionKey,
+    JobProgress,
     JobState,
     JobStatus,
 )
 from custom_components.aws_iot_jobs.runner.client import RunnerClient
 from custom_components.aws_iot_jobs.runner.model import (
     HandlerCall,
+    Runner,
     RunOutcome,
+    RunResult,
     StepRequest,
 )
 from custom_components.aws_iot_jobs.runners import RunnerKind, RunnerSettings, async_ask
-from custom_components.aws_iot_jobs.storage import SecretStore
+from custom_components.aws_iot_jobs.storage import SecretStore, thing_directory
+from custom_components.aws_iot_jobs.watch import LOOK_INTERVAL
 from homeassistant.components.hassio.const import DATA_COMPONENT
 from homeassistant.components.hassio.handler import HassIO
 from homeassistant.config_entries import (
@@ -44,6 +54,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
+from homeassistant.util.dt import utcnow
 
 from ..runner_service import RunnerService, free_port
 from .conftest import THING
@@ -51,6 +62,8 @@ from .fake_agent import FakeAgent
 from .fake_supervisor import SLUG, TOKEN, FakeSupervisor
 from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
 from .test_config_flow import Form, form, upload  # noqa: F401
+
+KEY = ExecutionKey("job-1", 1)
 
 
 @pytest.fixture
@@ -165,6 +178,73 @@ async def test_app_is_installed_and_started(
     await hass.async_block_till_done()
     assert isinstance(agents[-1].runner, RunnerClient)
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_app_that_is_not_in_its_repository(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    form: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """An app that does not exist, for this machine perhaps, is told of: not waited for."""
+    supervisor.in_store = supervisor.published = False
+    menu = await _menu(hass, form)
+    flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+    assert _reason(flow) == "The AWS IoT Jobs app is not in its repository"
+    assert "POST store/repositories" in supervisor.requests
+    assert not supervisor.installed
+
+
+async def test_app_that_does_not_pair(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    agents: list[FakeAgent],
+    form: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """An app that never tells where it is is given up, and can be tried again."""
+    supervisor.announces = False
+    menu = await _menu(hass, form)
+    with (
+        patch("custom_components.aws_iot_jobs.app.PAIRING_SECONDS", 0.5),
+        patch("custom_components.aws_iot_jobs.app.PAIRING_POLL_SECONDS", 0.1),
+    ):
+        flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+    assert _reason(flow) == "The AWS IoT Jobs app does not answer within 0.5 s"
+    assert supervisor.requests.count("GET discovery") > 1
+
+    supervisor.announces = True
+    result = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_app_of_another_version(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    form: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """To wait for an app of another version would be in vain."""
+    menu = await _menu(hass, form)
+    with _newer_integration():
+        flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+    assert "speaks version 1 of its interface, not 2" in _reason(flow)
+
+
+def _reason(flow: ConfigFlowResult) -> str:
+    placeholders = flow["description_placeholders"]
+    assert placeholders is not None
+    return placeholders["reason"]
+
+
+def _newer_integration() -> AbstractContextManager[Any]:
+    """Have this integration speak a version that no runner speaks yet."""
+    return patch("custom_components.aws_iot_jobs.runner.client.API_VERSION", 2)
 
 
 def _discovered(supervisor: FakeSupervisor, slug: str = SLUG, **config: Any) -> Any:
@@ -309,10 +389,15 @@ async def test_stopped_app_is_started_with_one_click(
 
 
 async def _use(
-    hass: HomeAssistant, entry: MockConfigEntry, runner: RunnerService, token: str
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    runner: RunnerService,
+    token: str,
+    kind: RunnerKind = RunnerKind.ADDRESS,
 ) -> None:
     """Have the handlers of a thing run by a runner that is known."""
-    known = RunnerSettings(kind=RunnerKind.ADDRESS).at(
+    slug = SLUG if kind is RunnerKind.APP else ""
+    known = RunnerSettings(kind=kind, slug=slug).at(
         runner.address, await async_ask(hass, runner.address)
     )
     hass.config_entries.async_update_entry(
@@ -370,6 +455,56 @@ async def test_runner_problems_come_and_go(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_app_refuses_the_token(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    supervisor: FakeSupervisor,
+) -> None:
+    """An app that has another token by now is paired with again by one click."""
+    await set_up_repairs(hass)
+    await supervisor.runner.start()
+    supervisor.installed = supervisor.started = True
+    await _use(hass, entry, supervisor.runner, token="old", kind=RunnerKind.APP)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    (issue,) = await shown(hass)
+    assert issue.translation_key == "app_token_refused"
+
+    client = await hass_client()
+    page = await open_repair(client, issue)
+    assert (await confirm(client, page))["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert await entry.runtime_data.watch.async_look() == {}
+    assert not issues(hass)
+    secrets = await SecretStore(hass, THING).async_load()
+    assert secrets[CONF_RUNNER_TOKEN] == supervisor.runner.token
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize("kind", [RunnerKind.APP, RunnerKind.ADDRESS])
+async def test_another_version(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    runner: RunnerService,
+    kind: RunnerKind,
+) -> None:
+    """A runner of another version is told of until one of both is updated."""
+    await _use(hass, entry, runner, token=runner.token, kind=kind)
+    with _newer_integration():
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        (issue,) = await shown(hass)
+    place = "app" if kind is RunnerKind.APP else "runner"
+    assert issue.translation_key == f"{place}_version"
+    assert not issue.is_fixable
+    assert issue.translation_placeholders is not None
+    assert "not 2" in issue.translation_placeholders["problem"]
+    async_fire_time_changed(hass, utcnow() + LOOK_INTERVAL + timedelta(seconds=1))
+    await gone(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_handlers_of_a_runner_are_mended(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,
@@ -385,6 +520,11 @@ async def test_handlers_of_a_runner_are_mended(
     (issue,) = await shown(hass)
     client = await hass_client()
     page = await open_repair(client, issue)
+    await runner.stop()
+    page = await confirm(client, page)
+    assert page["errors"] == {"base": "permissions_not_set"}
+    assert "cannot be reached" in page["description_placeholders"]["reason"]
+    await runner.start()
     assert (await confirm(client, page))["type"] == "create_entry"
     await gone(hass)
     assert handler.stat().st_mode & 0o777 == 0o700
@@ -410,6 +550,68 @@ async def test_offer_goes_away_when_the_app_is_used(
     await hass.config_entries.async_unload(result["result"].entry_id)
 
 
+async def _begin_step(client: Runner, runner: RunnerService) -> asyncio.Task[RunResult]:
+    """Have a runner begin what takes an hour; returns who waits for its end."""
+    runner.handler("sleep.sh", "#!/bin/sh\nsleep 3600\n")
+    begun = asyncio.Event()
+    step = StepRequest(
+        run_id=f"{KEY}.0.1",
+        job_key=str(KEY),
+        call=HandlerCall(handler="sleep.sh", path="default"),
+    )
+    running = asyncio.create_task(client.run(step, lambda _: begun.set()))
+    await begun.wait()
+    return running
+
+
+async def _write_down(hass: HomeAssistant) -> None:
+    """Have the journal of the thing know of the job that runs."""
+    journal = Journal(thing_directory(hass, THING))
+    await journal.load()
+    await journal.save(
+        JobRecord(key=KEY, started_at=utcnow(), progress=JobProgress(steps=()))
+    )
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+async def test_job_ends_with_its_thing(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    runner: RunnerService,
+    loaded: bool,
+) -> None:
+    """When a thing is removed, what still runs for it elsewhere is ended there."""
+    await _use(hass, entry, runner, token=runner.token)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    running = await _begin_step(agents[-1].runner, runner)
+    await _write_down(hass)
+    if not loaded:
+        await hass.config_entries.async_unload(entry.entry_id)
+    await hass.config_entries.async_remove(entry.entry_id)
+    result = await running
+    assert result.outcome in (RunOutcome.STOPPED, RunOutcome.INTERRUPTED)
+    assert not thing_directory(hass, THING).exists()
+
+
+async def test_removal_does_not_wait_for_a_silent_runner(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    agents: list[FakeAgent],
+    entry: MockConfigEntry,
+    runner: RunnerService,
+) -> None:
+    """A thing can be removed after its runner is gone for good."""
+    await _use(hass, entry, runner, token=runner.token)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await _write_down(hass)
+    await runner.stop()
+    with patch("custom_components.aws_iot_jobs.runners.LEAVE_SECONDS", 0.2):
+        await hass.config_entries.async_remove(entry.entry_id)
+    assert f"aws_iot_jobs.{THING}" not in hass_storage
+    assert not thing_directory(hass, THING).exists()
+
+
 async def test_job_leaves_a_runner_with_its_thing(
     hass: HomeAssistant,
     agents: list[FakeAgent],
@@ -419,18 +621,8 @@ async def test_job_leaves_a_runner_with_its_thing(
     """What runs of a job where handlers are not to run any more is ended there."""
     await _use(hass, entry, runner, token=runner.token)
     assert await hass.config_entries.async_setup(entry.entry_id)
-    client = agents[-1].runner
-    runner.handler("sleep.sh", "#!/bin/sh\nsleep 3600\n")
-    key = ExecutionKey("job-1", 1)
-    begun = asyncio.Event()
-    step = StepRequest(
-        run_id=f"{key}.0.1",
-        job_key=str(key),
-        call=HandlerCall(handler="sleep.sh", path="default"),
-    )
-    running = asyncio.create_task(client.run(step, lambda _: begun.set()))
-    await begun.wait()
-    job = JobState(key=key, status=JobStatus.IN_PROGRESS)
+    running = await _begin_step(agents[-1].runner, runner)
+    job = JobState(key=KEY, status=JobStatus.IN_PROGRESS)
     agents[-1].push(AgentState(connected=True, job=job))
     flow = await _go(
         hass, await entry.start_reconfigure_flow(hass), next_step_id="local"

@@ -129,10 +129,12 @@ async def _info(request: web.Request) -> web.Response:
 
 
 def _operating_systems() -> list[str]:
-    names = [platform.system().lower()]
-    with contextlib.suppress(OSError, KeyError):
-        names.append(platform.freedesktop_os_release()["ID"])
-    return names
+    """Return the names that the system goes by, such as linux, ubuntu and debian."""
+    names = [platform.system()]
+    with contextlib.suppress(OSError):
+        release = platform.freedesktop_os_release()
+        names += [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    return list(dict.fromkeys(name.lower() for name in names if name))
 
 
 async def _list_handlers(request: web.Request) -> web.Response:
