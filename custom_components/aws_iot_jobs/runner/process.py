@@ -86,10 +86,11 @@ class Process:
     ) -> Self:
         """Start a process with no input and exactly this environment.
 
-        `on_start` is told its id, and then `on_output` what it writes. A script without an interpreter line runs by /bin/sh, as `execvp` does it.
-        `signal_command` begins the argv of a command that signals the group where this
-        process may not. Raises OSError when it cannot be started. A call that is
-        cancelled ends at once what it has started.
+        `on_start` is told its id, and then `on_output` what it writes. A script without an
+        interpreter line runs by /bin/sh, as `execvp` does it. `signal_command` begins the
+        argv of a command that signals the group where this process may not. Raises OSError
+        when it cannot be started. A call that is cancelled ends at once what it has
+        started.
         """
         spawning = _spawn(
             tuple(argv), dict(environment), directory, _Protocol(on_start, on_output)
