@@ -1,7 +1,7 @@
 """What the steps did, by their own account, and what may be wrong with it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -77,8 +77,11 @@ def check_steps(
     by_job: defaultdict[str, list[Line]] = defaultdict(list)
     for line in lines:
         by_job[line.job_id].append(line)
+    # A step has been started some time before it writes that it begins: at the earliest
+    # when the line before was written.
+    earliest = {line: before.at for before, line in pairwise(lines)}
     for job_id, own in by_job.items():
-        yield from _check_attempts(job_id, own, interruptions)
+        yield from _check_attempts(job_id, own, interruptions, earliest)
         yield from _check_order(job_id, own)
     yield from _check_overlap(lines)
     for job in succeeded:
@@ -91,7 +94,10 @@ def check_steps(
 
 
 def _check_attempts(
-    job_id: str, lines: Sequence[Line], interruptions: Sequence[float]
+    job_id: str,
+    lines: Sequence[Line],
+    interruptions: Sequence[float],
+    earliest: Mapping[Line, float],
 ) -> Iterator[tuple[Violation, str]]:
     begins: defaultdict[int, list[Line]] = defaultdict(list)
     for line in lines:
@@ -101,7 +107,8 @@ def _check_attempts(
         for one, next_one in pairwise(tries):
             if next_one.attempt <= one.attempt:
                 yield Violation.ATTEMPTS, f"{job_id} step {step}: {next_one.attempt}"
-            if not any(one.at <= at <= next_one.at for at in interruptions):
+            started = earliest.get(one, 0.0)
+            if not any(started <= at <= next_one.at for at in interruptions):
                 yield Violation.REPEATED, f"{job_id} step {step}: {next_one.attempt}"
 
 
