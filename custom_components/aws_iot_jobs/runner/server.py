@@ -21,6 +21,7 @@ from aiohttp.typedefs import Middleware
 
 from .inventory import fix_permissions, list_handlers
 from .runs import ClosedError, OtherRunError, Run, Runs, TooManyRunsError
+from .system import operating_systems
 from .wire import WireError, event_as_json, request_from_json, required_name
 
 _LOGGER = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ async def _health(_: web.Request) -> web.Response:
 
 
 async def _info(request: web.Request) -> web.Response:
-    release = await asyncio.to_thread(_operating_systems)
+    release = await asyncio.to_thread(operating_systems)
     return web.json_response(
         {
             "api_version": API_VERSION,
@@ -126,15 +127,6 @@ async def _info(request: web.Request) -> web.Response:
             "handler_directory": str(request.app[_HANDLERS]),
         }
     )
-
-
-def _operating_systems() -> list[str]:
-    """Return the names that the system goes by, such as linux, ubuntu and debian."""
-    names = [platform.system()]
-    with contextlib.suppress(OSError):
-        release = platform.freedesktop_os_release()
-        names += [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
-    return list(dict.fromkeys(name.lower() for name in names if name))
 
 
 async def _list_handlers(request: web.Request) -> web.Response:
