@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any
 
-from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
+from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
 from custom_components.aws_iot_jobs.runner.client import RunnerAddress
 
 

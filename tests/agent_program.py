@@ -23,9 +23,10 @@ for _name in ("custom_components", "custom_components.aws_iot_jobs"):
     _package.__path__ = [str(_COMPONENTS.parent / _name.replace(".", "/"))]
     sys.modules[_name] = _package
 
-from custom_components.aws_iot_jobs.jobs import backoff, connection, service, updates  # noqa: E402
+from custom_components.aws_iot_jobs.aws_iot import backoff, connection, service  # noqa: E402
+from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings  # noqa: E402
+from custom_components.aws_iot_jobs.jobs import updates  # noqa: E402
 from custom_components.aws_iot_jobs.jobs.agent import Agent  # noqa: E402
-from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings  # noqa: E402
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings  # noqa: E402
 from custom_components.aws_iot_jobs.runner.client import RunnerAddress, RunnerClient  # noqa: E402
 from custom_components.aws_iot_jobs.runner.local import LocalRunner  # noqa: E402

@@ -18,7 +18,7 @@ import ssl
 from types import TracebackType
 from typing import Any, Self
 
-from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
+from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
 
 from .certificates import CertificateAuthority, Credentials
 

@@ -1,4 +1,6 @@
-"""Who may import whom: Home Assistant's modules -> `jobs` -> `runner`, and never back.
+"""Who may import whom: Home Assistant's modules -> `jobs` -> {`aws_iot`, `runner`}.
+
+Never back, and `aws_iot` and `runner` know nothing of each other.
 
 Home Assistant's modules may import what they like.
 """
@@ -12,6 +14,7 @@ import pytest
 
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / "aws_iot_jobs"
 RUNNER = sorted((INTEGRATION / "runner").rglob("*.py"))
+AWS_IOT = sorted((INTEGRATION / "aws_iot").rglob("*.py"))
 JOBS = sorted((INTEGRATION / "jobs").rglob("*.py"))
 
 
@@ -56,19 +59,17 @@ def test_runner_imports_the_standard_library_aiohttp_and_itself(file: Path) -> N
     assert foreign(file, "aiohttp", "./runner") == []
 
 
+@pytest.mark.parametrize("file", AWS_IOT, ids=named)
+def test_aws_iot_imports_the_sdk_and_itself(file: Path) -> None:
+    """It knows neither what a job means nor how a step runs."""
+    assert foreign(file, "awscrt", "awsiot", "./aws_iot") == []
+
+
 @pytest.mark.parametrize("file", JOBS, ids=named)
 def test_jobs_imports_nothing_of_home_assistant(file: Path) -> None:
-    """But what it needs for AWS, and of runner the interface alone."""
+    """But AWS IoT below it, and of runner the interface alone."""
     assert (
-        foreign(
-            file,
-            "aiofiles",
-            "awscrt",
-            "awsiot",
-            "voluptuous",
-            "./jobs",
-            "./runner/model",
-        )
+        foreign(file, "aiofiles", "voluptuous", "./jobs", "./aws_iot", "./runner/model")
         == []
     )
 
@@ -77,6 +78,7 @@ def test_an_import_against_the_arrows_is_found() -> None:
     """However it is written."""
     file = INTEGRATION / "runner" / "model.py"
     assert RUNNER
+    assert AWS_IOT
     assert JOBS
     assert file in RUNNER
     assert set(imported(file)) == {"collections.abc", "dataclasses", "enum", "typing"}

@@ -26,7 +26,7 @@ from .issues import Issue, ThingIssues
 from .jobs.agent import Agent
 from .jobs.journal import Journal
 from .jobs.settings import AgentSettings
-from .runners import (
+from .places.runners import (
     LocalPlace,
     Place,
     RemotePlace,
@@ -35,6 +35,7 @@ from .runners import (
     async_leave,
     client_of,
 )
+from .places.watch import RunnerWatch
 from .settings import ThingSettings
 from .storage import (
     SecretStore,
@@ -42,7 +43,6 @@ from .storage import (
     remove_thing_directory,
     thing_directory,
 )
-from .watch import RunnerWatch
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 

@@ -36,14 +36,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 
-from .app import (
-    address_of,
-    async_find_slug,
-    async_follow,
-    async_get_manager,
-    async_start_app,
-    is_app,
-)
+from .aws_iot.connection import DEFAULT_PORT
 from .const import (
     CONF_CERTIFICATE,
     CONF_DEFAULT_TIMEOUT,
@@ -59,10 +52,17 @@ from .const import (
 )
 from .credentials import READERS
 from .errors import InvalidInputError
-from .jobs.connection import DEFAULT_PORT
+from .places.app import (
+    address_of,
+    async_find_slug,
+    async_follow,
+    async_get_manager,
+    async_start_app,
+    is_app,
+)
+from .places.runners import RunnerKind, RunnerSettings
+from .places.samples import install_samples
 from .runner.client import RunnerAddress, RunnerError
-from .runners import RunnerKind, RunnerSettings
-from .samples import install_samples
 from .settings import ThingSettings
 from .storage import (
     SecretStore,

@@ -12,13 +12,13 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
+from .aws_iot.errors import CredentialsError
 from .const import DOMAIN
 from .issues import AgentIssues, ThingIssues
 from .jobs.agent import Agent
-from .jobs.errors import CredentialsError
 from .jobs.model import AgentState
-from .runners import async_leave
-from .watch import RunnerWatch
+from .places.runners import async_leave
+from .places.watch import RunnerWatch
 
 _LOGGER = logging.getLogger(__name__)
 

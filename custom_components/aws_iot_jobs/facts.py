@@ -4,8 +4,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.system_info import async_get_system_info
 
 from .jobs.conditions import Facts
+from .places.runners import RunnerKind, RunnerSettings
 from .runner.system import operating_systems
-from .runners import RunnerKind, RunnerSettings
 
 _OTHER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 """Architectures that go by two names."""

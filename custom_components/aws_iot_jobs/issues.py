@@ -8,9 +8,9 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 
+from .aws_iot.connection import STABLE_SECONDS
+from .aws_iot.errors import TakenOverError
 from .const import CONF_THING_NAME, DOMAIN
-from .jobs.connection import STABLE_SECONDS
-from .jobs.errors import TakenOverError
 from .jobs.model import AgentState
 
 

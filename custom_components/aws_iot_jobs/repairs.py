@@ -15,9 +15,9 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from .app import async_follow, async_get_manager, async_start_app
 from .coordinator import AwsIotJobsConfigEntry
 from .issues import Issue
+from .places.app import async_follow, async_get_manager, async_start_app
 from .runner.client import RunnerError
 
 

@@ -14,9 +14,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
+from .aws_iot.model import JobStatus
 from .coordinator import AwsIotJobsConfigEntry
 from .entity import JobsEntity
-from .jobs.model import AgentState, JobState, JobStatus, StepState, StepStatus
+from .jobs.model import AgentState, JobState, StepState, StepStatus
 from .redact import without_signatures
 
 PARALLEL_UPDATES = 0

@@ -10,6 +10,7 @@ import certifi
 from homeassistant.const import CONF_PORT
 from homeassistant.core import HomeAssistant
 
+from .aws_iot.connection import ConnectionSettings
 from .const import (
     CONF_CERTIFICATE,
     CONF_ENDPOINT,
@@ -17,7 +18,6 @@ from .const import (
     CONF_ROOT_CA,
     CONF_THING_NAME,
 )
-from .jobs.connection import ConnectionSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

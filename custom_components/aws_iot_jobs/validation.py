@@ -12,6 +12,15 @@ from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
+from .aws_iot.check import check_connection
+from .aws_iot.errors import (
+    AwsIotError,
+    CredentialsError,
+    EndpointError,
+    NotAuthorizedError,
+    RequestTimeoutError,
+    ServerCertificateError,
+)
 from .const import (
     CONF_CERTIFICATE,
     CONF_ENDPOINT,
@@ -23,15 +32,7 @@ from .const import (
 )
 from .credentials import READERS, check_fit, check_validity
 from .errors import InvalidInputError
-from .jobs.check import check_connection
-from .jobs.errors import (
-    CredentialsError,
-    EndpointError,
-    JobsError,
-    NotAuthorizedError,
-    RequestTimeoutError,
-    ServerCertificateError,
-)
+from .places.runners import async_ask
 from .runner.client import (
     RunnerAddress,
     RunnerError,
@@ -40,7 +41,6 @@ from .runner.client import (
     RunnerUnreachableError,
     RunnerVersionError,
 )
-from .runners import async_ask
 from .settings import ThingSettings
 from .storage import default_handler_directory
 from .uploads import Uploads
@@ -51,12 +51,12 @@ _SCHEME = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
-_CONNECTION_FAULTS: tuple[tuple[type[JobsError], str, str], ...] = (
+_CONNECTION_FAULTS: tuple[tuple[type[AwsIotError], str, str], ...] = (
     (EndpointError, CONF_ENDPOINT, "endpoint_unreachable"),
     (ServerCertificateError, CONF_ROOT_CA, "server_not_trusted"),
     (CredentialsError, CONF_CERTIFICATE, "certificate_refused"),
     (RequestTimeoutError, "base", "no_answer"),
-    (JobsError, "base", "cannot_connect"),
+    (AwsIotError, "base", "cannot_connect"),
 )
 """Which field a fault of the connection is told at, and how."""
 
@@ -108,7 +108,7 @@ async def async_check_settings(hass: HomeAssistant, settings: ThingSettings) -> 
         await check_connection(await settings.async_connection(hass))
     except NotAuthorizedError as err:
         raise _not_authorized(err, settings.thing_name) from err
-    except JobsError as err:
+    except AwsIotError as err:
         raise _connection_fault(err) from err
     except Exception as err:
         _LOGGER.exception("Unexpected exception")
@@ -210,7 +210,7 @@ def _not_authorized(err: NotAuthorizedError, thing_name: str) -> InvalidInputErr
     )
 
 
-def _connection_fault(err: JobsError) -> InvalidInputError:
+def _connection_fault(err: AwsIotError) -> InvalidInputError:
     field, key = next(
         (field, key) for kind, field, key in _CONNECTION_FAULTS if isinstance(err, kind)
     )

@@ -21,6 +21,14 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
+from custom_components.aws_iot_jobs.aws_iot.errors import (
+    CredentialsError,
+    DisconnectedError,
+    EndpointError,
+    NotAuthorizedError,
+    RequestTimeoutError,
+    ServerCertificateError,
+)
 from custom_components.aws_iot_jobs.const import (
     CONF_CERTIFICATE,
     CONF_DEFAULT_TIMEOUT,
@@ -32,14 +40,6 @@ from custom_components.aws_iot_jobs.const import (
     CONF_RUNNER,
     CONF_THING_NAME,
     DOMAIN,
-)
-from custom_components.aws_iot_jobs.jobs.errors import (
-    CredentialsError,
-    DisconnectedError,
-    EndpointError,
-    NotAuthorizedError,
-    RequestTimeoutError,
-    ServerCertificateError,
 )
 from custom_components.aws_iot_jobs.runner.inventory import list_handlers
 from custom_components.aws_iot_jobs.storage import SecretStore

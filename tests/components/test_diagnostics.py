@@ -8,14 +8,9 @@ from pytest_homeassistant_custom_component.components.diagnostics import (  # ty
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
-from custom_components.aws_iot_jobs.jobs.errors import EndpointError
-from custom_components.aws_iot_jobs.jobs.model import (
-    AgentState,
-    ExecutionKey,
-    JobState,
-    JobStatus,
-    StepState,
-)
+from custom_components.aws_iot_jobs.aws_iot.errors import EndpointError
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
+from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState, StepState
 from homeassistant.core import HomeAssistant
 
 from .conftest import ENDPOINT, THING

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from custom_components.aws_iot_jobs.jobs.errors import EndpointError
+from custom_components.aws_iot_jobs.aws_iot.errors import EndpointError
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.jobs.model import (
     AgentState,
-    ExecutionKey,
     JobState,
-    JobStatus,
     StepState,
     StepStatus,
 )

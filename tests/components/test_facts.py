@@ -9,11 +9,15 @@ import pytest
 
 from custom_components.aws_iot_jobs.facts import async_get_facts
 from custom_components.aws_iot_jobs.jobs.conditions import Facts
+from custom_components.aws_iot_jobs.places.runners import (
+    RunnerKind,
+    RunnerSettings,
+    async_ask,
+)
 from custom_components.aws_iot_jobs.runner.client import RunnerAddress
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
 from custom_components.aws_iot_jobs.runner.runs import Runs
 from custom_components.aws_iot_jobs.runner.server import make_app
-from custom_components.aws_iot_jobs.runners import RunnerKind, RunnerSettings, async_ask
 from homeassistant.const import __version__
 from homeassistant.core import HomeAssistant
 

@@ -11,13 +11,16 @@ import certifi
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
+from custom_components.aws_iot_jobs.aws_iot.errors import (
+    CredentialsError,
+    EndpointError,
+)
 from custom_components.aws_iot_jobs.const import (
     CONF_CERTIFICATE,
     CONF_HANDLER_DIRECTORY,
     CONF_ROOT_CA,
     DOMAIN,
 )
-from custom_components.aws_iot_jobs.jobs.errors import CredentialsError, EndpointError
 from custom_components.aws_iot_jobs.jobs.model import AgentState
 from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState

@@ -14,13 +14,9 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
-from custom_components.aws_iot_jobs.jobs.errors import TakenOverError
-from custom_components.aws_iot_jobs.jobs.model import (
-    AgentState,
-    ExecutionKey,
-    JobState,
-    JobStatus,
-)
+from custom_components.aws_iot_jobs.aws_iot.errors import TakenOverError
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
+from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState
 from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.dispatcher import async_dispatcher_send
@@ -234,7 +230,8 @@ async def test_permissions_that_cannot_be_set(
     form = await open_repair(client, issues(hass)[0])
     refused = OSError(errno.EROFS, "Read-only file system", str(handler))
     with patch(
-        "custom_components.aws_iot_jobs.runners.fix_permissions", side_effect=refused
+        "custom_components.aws_iot_jobs.places.runners.fix_permissions",
+        side_effect=refused,
     ):
         form = await confirm(client, form)
     assert form["errors"] == {"base": "permissions_not_set"}

@@ -16,6 +16,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.const import (
     CONF_INSTALL_SAMPLES,
     CONF_RUNNER,
@@ -23,13 +24,13 @@ from custom_components.aws_iot_jobs.const import (
     DOMAIN,
 )
 from custom_components.aws_iot_jobs.jobs.journal import JobRecord, Journal
-from custom_components.aws_iot_jobs.jobs.model import (
-    AgentState,
-    ExecutionKey,
-    JobProgress,
-    JobState,
-    JobStatus,
+from custom_components.aws_iot_jobs.jobs.model import AgentState, JobProgress, JobState
+from custom_components.aws_iot_jobs.places.runners import (
+    RunnerKind,
+    RunnerSettings,
+    async_ask,
 )
+from custom_components.aws_iot_jobs.places.watch import LOOK_INTERVAL
 from custom_components.aws_iot_jobs.runner.client import RunnerClient
 from custom_components.aws_iot_jobs.runner.model import (
     HandlerCall,
@@ -38,9 +39,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunResult,
     StepRequest,
 )
-from custom_components.aws_iot_jobs.runners import RunnerKind, RunnerSettings, async_ask
 from custom_components.aws_iot_jobs.storage import SecretStore, thing_directory
-from custom_components.aws_iot_jobs.watch import LOOK_INTERVAL
 from homeassistant.components.hassio.const import DATA_COMPONENT
 from homeassistant.components.hassio.handler import HassIO
 from homeassistant.config_entries import (
@@ -207,8 +206,8 @@ async def test_app_that_does_not_pair(
     supervisor.announces = False
     menu = await _menu(hass, form)
     with (
-        patch("custom_components.aws_iot_jobs.app.PAIRING_SECONDS", 0.5),
-        patch("custom_components.aws_iot_jobs.app.PAIRING_POLL_SECONDS", 0.1),
+        patch("custom_components.aws_iot_jobs.places.app.PAIRING_SECONDS", 0.5),
+        patch("custom_components.aws_iot_jobs.places.app.PAIRING_POLL_SECONDS", 0.1),
     ):
         flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
@@ -606,7 +605,7 @@ async def test_removal_does_not_wait_for_a_silent_runner(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await _write_down(hass)
     await runner.stop()
-    with patch("custom_components.aws_iot_jobs.runners.LEAVE_SECONDS", 0.2):
+    with patch("custom_components.aws_iot_jobs.places.runners.LEAVE_SECONDS", 0.2):
         await hass.config_entries.async_remove(entry.entry_id)
     assert f"aws_iot_jobs.{THING}" not in hass_storage
     assert not thing_directory(hass, THING).exists()

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from custom_components.aws_iot_jobs.jobs.model import JobStatus, StepStatus
+from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
+from custom_components.aws_iot_jobs.jobs.model import StepStatus
 
 from ..broker import Broker
 from ..fake_jobs_service import FakeJobsService

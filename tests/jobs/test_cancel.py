@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.aws_iot_jobs.jobs.model import JobStatus, StepStatus
+from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
+from custom_components.aws_iot_jobs.jobs.model import StepStatus
 
 from ..fake_jobs_service import Execution, FakeJobsService
 from .conftest import Device

@@ -14,8 +14,8 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
 from custom_components.aws_iot_jobs.jobs.agent import Agent
-from custom_components.aws_iot_jobs.jobs.connection import ConnectionSettings
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from custom_components.aws_iot_jobs.runner.model import (
     RunEvent,
@@ -195,7 +195,7 @@ def _agent(service: _Loopback, directory: Path) -> Agent:
         endpoint="localhost", thing_name=THING, certificate=b"", private_key=b""
     )
     with patch(
-        "custom_components.aws_iot_jobs.jobs.service.Connection", service.connect
+        "custom_components.aws_iot_jobs.aws_iot.service.Connection", service.connect
     ):
         return Agent(
             AgentSettings(connection=connection, directory=directory, facts={}),

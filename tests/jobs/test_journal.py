@@ -15,17 +15,16 @@ import aiofiles.os
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.jobs.journal import (
     JobRecord,
     Journal,
     JournalContent,
 )
 from custom_components.aws_iot_jobs.jobs.model import (
-    ExecutionKey,
     JobOutcome,
     JobProgress,
     JobState,
-    JobStatus,
     StepState,
     StepStatus,
 )

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.aws_iot_jobs.jobs import (
+from custom_components.aws_iot_jobs.aws_iot import (
     backoff,
     connection,
     service as service_module,
 )
-from custom_components.aws_iot_jobs.jobs.agent import Agent
-from custom_components.aws_iot_jobs.jobs.check import check_connection
-from custom_components.aws_iot_jobs.jobs.errors import (
+from custom_components.aws_iot_jobs.aws_iot.check import check_connection
+from custom_components.aws_iot_jobs.aws_iot.errors import (
     CredentialsError,
     EndpointError,
     NotAuthorizedError,
     ServerCertificateError,
     TakenOverError,
 )
+from custom_components.aws_iot_jobs.jobs.agent import Agent
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
 
 from ..broker import Broker

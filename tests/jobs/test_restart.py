@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.aws_iot_jobs.jobs.model import JobStatus
+from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
 
 from ..agent_process import AgentProcess
 from ..broker import Broker

@@ -7,20 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import logging
 
+from ..aws_iot.errors import AwsIotError, RequestRejectedError
+from ..aws_iot.model import JobExecution, JobStatus
+from ..aws_iot.service import JobsService
 from ..runner.model import Runner
-from .errors import JobsError, RequestRejectedError
 from .job_run import JobRun
 from .journal import JobRecord, Journal
-from .model import (
-    AgentState,
-    JobExecution,
-    JobOutcome,
-    JobProgress,
-    JobState,
-    JobStatus,
-    StepState,
-)
-from .service import JobsService
+from .model import AgentState, JobOutcome, JobProgress, JobState, StepState
 from .settings import AgentSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -219,7 +212,7 @@ class Agent:
         self._change(connected=True, error=None)
         self._look_again()
 
-    def _problem(self, error: JobsError) -> None:
+    def _problem(self, error: AwsIotError) -> None:
         level = logging.DEBUG if self._problem_told else logging.WARNING
         self._problem_told = True
         _LOGGER.log(level, "%s: %s", self._thing_name, error)

@@ -6,16 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 import logging
 
+from ..aws_iot.model import ExecutionKey, JobStatus
 from ..runner.model import RunEvent, Runner, RunOutcome, RunResult, StepRequest
 from .document import JobDocument, Step
-from .model import (
-    ExecutionKey,
-    JobOutcome,
-    JobProgress,
-    JobStatus,
-    StepState,
-    StepStatus,
-)
+from .model import JobOutcome, JobProgress, StepState, StepStatus
 from .report import final_details, judge_step, step_label, success_reason
 from .timers import Deadline
 

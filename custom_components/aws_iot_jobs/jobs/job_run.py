@@ -6,15 +6,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 import logging
 
+from ..aws_iot.errors import RequestRejectedError
+from ..aws_iot.model import JobExecution, JobStatus
+from ..aws_iot.service import JobsService
 from ..runner.model import RunEvent, Runner
 from .conditions import unmet_condition
 from .document import JobDocument, parse_job_document
-from .errors import InvalidJobDocumentError, RequestRejectedError
+from .errors import InvalidJobDocumentError
 from .execution import Execution
 from .journal import JobRecord, Journal
-from .model import JobExecution, JobOutcome, JobProgress, JobStatus, StepState
+from .model import JobOutcome, JobProgress, StepState
 from .report import reason_details, running_details
-from .service import JobsService
 from .settings import AgentSettings
 from .timers import Deadline, step_timer_minutes
 from .updates import ExecutionEndedError, ExecutionUpdates, Report

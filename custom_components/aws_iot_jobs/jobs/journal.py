@@ -15,16 +15,9 @@ from typing import Any
 
 import aiofiles.os
 
+from ..aws_iot.model import ExecutionKey, JobStatus
 from .files import read, write_atomically
-from .model import (
-    ExecutionKey,
-    JobOutcome,
-    JobProgress,
-    JobState,
-    JobStatus,
-    StepState,
-    StepStatus,
-)
+from .model import JobOutcome, JobProgress, JobState, StepState, StepStatus
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -1,29 +1,12 @@
-"""What AWS IoT Jobs and this agent tell each other and the world."""
+"""What this agent knows of jobs and their steps, and tells the world."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
 
-
-class JobStatus(StrEnum):
-    """The status of a job execution, in AWS's words."""
-
-    QUEUED = "QUEUED"
-    IN_PROGRESS = "IN_PROGRESS"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    REJECTED = "REJECTED"
-    TIMED_OUT = "TIMED_OUT"
-    CANCELED = "CANCELED"
-    REMOVED = "REMOVED"
-
-    @property
-    def terminal(self) -> bool:
-        """Whether an execution with this status has ended."""
-        return self not in (JobStatus.QUEUED, JobStatus.IN_PROGRESS)
+from ..aws_iot.model import ExecutionKey, JobStatus
 
 
 class StepStatus(StrEnum):
@@ -46,39 +29,6 @@ class StepStatus(StrEnum):
     def done(self) -> bool:
         """Whether the job can go on behind the step."""
         return self in (StepStatus.SUCCEEDED, StepStatus.FAILURE_IGNORED)
-
-
-class ExecutionKey(NamedTuple):
-    """What makes a job execution the same one: on a thing, nothing else does."""
-
-    job_id: str
-    execution_number: int
-
-    def __str__(self) -> str:
-        """Name a directory or a run."""
-        return f"{self.job_id}.{self.execution_number}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionState:
-    """What AWS says of an execution."""
-
-    status: JobStatus
-    version_number: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobExecution:
-    """A job execution as AWS hands it out. The document is not checked yet.
-
-    `seconds_before_timed_out` is AWS's `approximateSecondsBeforeTimedOut`.
-    """
-
-    key: ExecutionKey
-    status: JobStatus
-    version_number: int
-    document: Any = field(repr=False)
-    seconds_before_timed_out: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..aws_iot.connection import ConnectionSettings
 from .conditions import Facts
-from .connection import ConnectionSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

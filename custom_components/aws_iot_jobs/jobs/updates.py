@@ -11,11 +11,11 @@ import contextlib
 from dataclasses import dataclass
 import logging
 
-from .errors import JobsError, RequestRejectedError
-from .messages import RejectedCode
-from .model import ExecutionState, JobExecution, JobStatus
+from ..aws_iot.errors import AwsIotError, RequestRejectedError
+from ..aws_iot.messages import RejectedCode
+from ..aws_iot.model import ExecutionState, JobExecution, JobStatus
+from ..aws_iot.service import JobsService
 from .report import stricter_details
-from .service import JobsService
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Report:
     step_timer_minutes: int | None = None
 
 
-class ExecutionEndedError(JobsError):
+class ExecutionEndedError(AwsIotError):
     """The execution has ended without us: canceled, timed out, or removed."""
 
     def __init__(self, status: JobStatus) -> None:

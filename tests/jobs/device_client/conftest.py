@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey
 from custom_components.aws_iot_jobs.jobs.document import parse_job_document
 from custom_components.aws_iot_jobs.jobs.execution import Execution
-from custom_components.aws_iot_jobs.jobs.model import (
-    ExecutionKey,
-    JobOutcome,
-    JobProgress,
-)
+from custom_components.aws_iot_jobs.jobs.model import JobOutcome, JobProgress
 from custom_components.aws_iot_jobs.jobs.timers import Deadline
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
 

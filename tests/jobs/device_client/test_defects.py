@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
+from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
 from custom_components.aws_iot_jobs.jobs.document import parse_job_document
 from custom_components.aws_iot_jobs.jobs.errors import InvalidJobDocumentError
-from custom_components.aws_iot_jobs.jobs.model import JobOutcome, JobStatus
+from custom_components.aws_iot_jobs.jobs.model import JobOutcome
 
 from ...fake_jobs_service import FakeJobsService
 from ..conftest import Device

@@ -7,7 +7,8 @@ import pwd
 
 import pytest
 
-from custom_components.aws_iot_jobs.jobs.model import JobOutcome, JobStatus
+from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
+from custom_components.aws_iot_jobs.jobs.model import JobOutcome
 
 from ..documents import command_step, document, handler_step
 from .conftest import Engine

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
 from custom_components.aws_iot_jobs.jobs.document import JobDocument, parse_job_document
 from custom_components.aws_iot_jobs.jobs.errors import InvalidJobDocumentError
-from custom_components.aws_iot_jobs.jobs.model import JobStatus
 from custom_components.aws_iot_jobs.runner.model import CommandCall, HandlerCall
 from custom_components.aws_iot_jobs.runner.output import Tail
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.aws_iot_jobs.jobs.model import JobStatus
+from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
 
 from ...broker import Broker
 from ...fake_jobs_service import FakeJobsService

@@ -19,10 +19,10 @@ from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_RUNNER, CONF_RUNNER_TOKEN, CONF_THING_NAME, DOMAIN
-from .runner.client import RunnerAddress, RunnerTokenError, RunnerUnreachableError
+from ..const import CONF_RUNNER, CONF_RUNNER_TOKEN, CONF_THING_NAME, DOMAIN
+from ..runner.client import RunnerAddress, RunnerTokenError, RunnerUnreachableError
+from ..storage import SecretStore
 from .runners import RunnerKind, RunnerSettings, async_ask
-from .storage import SecretStore
 
 _LOGGER = logging.getLogger(__name__)
 

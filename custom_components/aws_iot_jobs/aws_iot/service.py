@@ -15,9 +15,9 @@ import uuid
 from .backoff import backoff
 from .connection import Connection, ConnectionSettings
 from .errors import (
+    AwsIotError,
     ConnectError,
     DisconnectedError,
-    JobsError,
     MalformedMessageError,
     RequestRejectedError,
     RequestTimeoutError,
@@ -67,7 +67,7 @@ class JobsService:
         settings: ConnectionSettings,
         *,
         on_ready: Callable[[], None],
-        on_problem: Callable[[JobsError], None],
+        on_problem: Callable[[AwsIotError], None],
         on_next: Callable[[JobExecution | None], None],
     ) -> None:
         """Prepare the service for the thing of these settings."""
@@ -157,7 +157,7 @@ class JobsService:
             except RequestRejectedError as err:
                 if err.code in _FINAL_CODES:
                     raise
-                problem: JobsError = err
+                problem: AwsIotError = err
             except (ConnectError, RequestTimeoutError, MalformedMessageError) as err:
                 problem = err
             _LOGGER.debug("%s: %s; trying again in %.1f s", topic, problem, delay)

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from .connection import ConnectionSettings
-from .errors import EndpointError, JobsError, RequestRejectedError
+from .errors import AwsIotError, EndpointError, RequestRejectedError
 from .messages import RejectedCode
 from .model import ExecutionKey, JobStatus
 from .service import JobsService
@@ -19,7 +19,7 @@ async def check_connection(settings: ConnectionSettings) -> None:
 
     The request is an update of a job that does not exist: AWS IoT Jobs answers that it is
     unknown, which shows that the policy lets updates and their answers through. Raises the
-    JobsError that tells what is in the way.
+    AwsIotError that tells what is in the way.
     """
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -27,7 +27,7 @@ async def check_connection(settings: ConnectionSettings) -> None:
         if not ready.done():
             ready.set_result(None)
 
-    def on_problem(error: JobsError) -> None:
+    def on_problem(error: AwsIotError) -> None:
         if not ready.done():
             ready.set_exception(error)
 

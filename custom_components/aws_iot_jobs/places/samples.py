@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent
+_INTEGRATION = Path(__file__).resolve().parents[1]
 _MODE = 0o700
 
 
@@ -22,11 +22,11 @@ def install_samples(directory: Path) -> None:
 
 
 def _source() -> Path:
-    """Return where the samples are: in a release beside this file, else in the checkout."""
-    released = _HERE / "handlers"
-    if released.is_dir() or not (_HERE.parents[1] / "hacs.json").is_file():
+    """Return where the samples are: in a release within the integration, else in the checkout."""
+    released = _INTEGRATION / "handlers"
+    if released.is_dir() or not (_INTEGRATION.parents[1] / "hacs.json").is_file():
         return released
-    return _HERE.parents[1] / "handlers"
+    return _INTEGRATION.parents[1] / "handlers"
 
 
 def _copy(source: Path, target: Path) -> None:

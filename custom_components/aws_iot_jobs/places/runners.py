@@ -11,12 +11,12 @@ from typing import Any, Final, Protocol, Self
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from .const import CONF_RUNNER, CONF_RUNNER_TOKEN
-from .jobs.model import ExecutionKey
-from .runner.client import RunnerAddress, RunnerClient, RunnerError, RunnerInfo
-from .runner.inventory import fix_permissions, list_handlers
-from .runner.local import LocalRunner
-from .runner.model import Runner
+from ..aws_iot.model import ExecutionKey
+from ..const import CONF_RUNNER, CONF_RUNNER_TOKEN
+from ..runner.client import RunnerAddress, RunnerClient, RunnerError, RunnerInfo
+from ..runner.inventory import fix_permissions, list_handlers
+from ..runner.local import LocalRunner
+from ..runner.model import Runner
 
 LEAVE_SECONDS: Final = 20
 """How long a runner that is left is asked to end what it runs."""

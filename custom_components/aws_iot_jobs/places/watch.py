@@ -9,9 +9,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 
-from .const import CONF_RUNNER, DOMAIN
-from .issues import Issue, ThingIssues
-from .runner.client import (
+from ..const import CONF_RUNNER, DOMAIN
+from ..issues import Issue, ThingIssues
+from ..runner.client import (
     RunnerBusyError,
     RunnerError,
     RunnerInfo,

@@ -1,0 +1,1 @@
+"""What talks to AWS IoT over MQTT. Knows neither what jobs mean nor what runs them."""

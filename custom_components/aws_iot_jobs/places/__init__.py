@@ -1,0 +1,1 @@
+"""Where handlers run, as Home Assistant sees it: here, in the app, at an address."""
