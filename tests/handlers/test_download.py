@@ -138,10 +138,11 @@ async def test_stopped_in_the_middle_leaves_nothing(
     url = web.url("/slow/file")
     request = machine.request("download-file.sh", "", url, str(target))
     runner = machine.runner
-    running = asyncio.ensure_future(runner.run(request, machine.note))
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(runner.run(request, machine.note, stop))
     await asyncio.to_thread(web.begun.wait, 10)
     assert len(list(target.parent.iterdir())) == 1
-    await runner.stop(request.run_id)
+    stop.set()
     result = await asyncio.wait_for(running, 5)
     assert result.outcome is RunOutcome.STOPPED
     assert list(target.parent.iterdir()) == []

@@ -15,10 +15,11 @@ async def requested(machine: Machine, user: str = "") -> RunResult:
     """Run the first attempt until it waits for the reboot, and end it as an agent does."""
     request = machine.request("reboot.sh", user)
     runner = machine.runner
-    running = asyncio.ensure_future(runner.run(request, machine.note))
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(runner.run(request, machine.note, stop))
     await machine.printed("Asked for a reboot.")
     assert not running.done()
-    await runner.stop(request.run_id)
+    stop.set()
     return await running
 
 

@@ -257,8 +257,9 @@ async def test_a_stopped_step_ends_at_once(machine: Machine) -> None:
     have_systemd(machine, "echo waiting; exec sleep 30")
     request = machine.request("start-services.sh", "", "web")
     runner = machine.runner
-    running = asyncio.ensure_future(runner.run(request, machine.note))
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(runner.run(request, machine.note, stop))
     await machine.printed("waiting")
-    await runner.stop(request.run_id)
+    stop.set()
     result = await asyncio.wait_for(running, 5)
     assert result.outcome is RunOutcome.STOPPED

@@ -21,6 +21,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunEvent,
     RunOutcome,
     RunResult,
+    RunTrace,
     StepRequest,
 )
 
@@ -138,17 +139,17 @@ class _InstantRunner:
     """Runs nothing; that takes two turns of the event loop."""
 
     async def run(
-        self, request: StepRequest, on_event: Callable[[RunEvent], None]
+        self,
+        request: StepRequest,
+        on_event: Callable[[RunEvent], None],
+        stop: asyncio.Event | None = None,
     ) -> RunResult:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return RunResult(outcome=RunOutcome.EXITED, exit_status=0)
 
-    async def stop(self, run_id: str) -> None:
-        """Do nothing."""
-
-    async def has_run(self, run_id: str) -> bool:
-        return False
+    async def trace(self, job_key: str, run_id: str) -> RunTrace:
+        return RunTrace.LOST
 
     async def recover(self, job_key: str) -> None:
         """Do nothing."""

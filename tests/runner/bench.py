@@ -28,6 +28,7 @@ class Bench:
     directory: Path
     grace: float = 10.0
     events: list[RunEvent] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class Bench:
 
     async def command(self, *argv: str, **fields: Any) -> RunResult:
         """Run a command to its end."""
-        return await self.runner.run(request(*argv, **fields), self._note)
+        return await self.runner.run(request(*argv, **fields), self._note, self.stop)
 
     async def shell(self, script: str, *args: str, **fields: Any) -> RunResult:
         """Run a shell script to its end."""
@@ -72,7 +73,9 @@ class Bench:
         """Run a handler to its end."""
         call = HandlerCall(handler=handler, args=args, path=path)
         return await self.runner.run(
-            StepRequest(run_id=RUN, job_key=JOB, call=call, **fields), self._note
+            StepRequest(run_id=RUN, job_key=JOB, call=call, **fields),
+            self._note,
+            self.stop,
         )
 
     async def said(self, text: bytes) -> None:

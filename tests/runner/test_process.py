@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.aws_iot_jobs.runner.model import RunOutcome, RunResult
 
-from .bench import RUN, Bench, write
+from .bench import Bench, write
 from .processes import children, living
 
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
@@ -94,26 +94,27 @@ async def test_stop_ends_a_run_and_says_so(bench: Bench) -> None:
     """The run returns with what was written until then."""
     run = asyncio.create_task(bench.shell("echo ready; sleep 60"))
     await bench.said(b"ready")
-    assert await bench.runner.has_run(RUN)
-    await bench.runner.stop(RUN)
+    bench.stop.set()
     result = await run
     assert (result.outcome, result.signal) == (RunOutcome.STOPPED, "SIGTERM")
     assert result.stdout == "ready\n"
-    assert not await bench.runner.has_run(RUN)
 
 
 async def test_stop_before_the_start_starts_nothing(bench: Bench) -> None:
     """A stop that comes while things are looked up is in time."""
     run = asyncio.create_task(bench.shell(f"touch {bench.directory}/ran"))
     await asyncio.sleep(0)
-    await bench.runner.stop(RUN)
+    bench.stop.set()
     assert (await run).outcome is RunOutcome.STOPPED
     assert not (bench.directory / "ran").exists()
 
 
-async def test_stop_of_an_unknown_run_does_nothing(bench: Bench) -> None:
-    """It may have ended just now."""
-    await bench.runner.stop("no such run")
+async def test_a_run_that_is_to_stop_already_starts_nothing(bench: Bench) -> None:
+    """Whoever stops need not know whether it runs."""
+    bench.stop.set()
+    result = await bench.shell(f"touch {bench.directory}/ran")
+    assert result.outcome is RunOutcome.STOPPED
+    assert not (bench.directory / "ran").exists()
 
 
 async def test_a_cancelled_run_ends_its_process_first(bench: Bench) -> None:

@@ -25,6 +25,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunOutcome,
     RunOutput,
     RunStarted,
+    RunTrace,
     StepRequest,
 )
 
@@ -181,7 +182,7 @@ async def test_another_client_attaches_with_the_time_that_is_left(
     running.cancel()
     await asyncio.wait((running,))
     second = RunnerClient(session, runner_service.address, namespace="thing-1")
-    assert await second.has_run(request.run_id)
+    assert await second.trace("job.1", request.run_id) is RunTrace.ATTACHABLE
     for number in (1, 2, 3):
         Path(f"{told}.{number}").touch()
     again: list[RunEvent] = []
@@ -200,7 +201,7 @@ async def test_a_result_is_kept_until_the_job_is_released(
     assert await client.run(request, print) == first
     assert (tmp_path / "ran").read_text() == "\n"
     await client.release(request.job_key)
-    assert not await client.has_run(request.run_id)
+    assert await client.trace("job.1", request.run_id) is RunTrace.LOST
 
 
 async def test_things_do_not_meet(
@@ -214,7 +215,7 @@ async def test_things_do_not_meet(
     assert [result.stdout for result in results] == ["thing-1\n", "thing-2\n"]
     await client.release("job.1")
     first = RunnerClient(session, runner_service.address, namespace="thing-1")
-    assert await first.has_run("job.1.1.1")
+    assert await first.trace("job.1", "job.1.1.1") is RunTrace.ATTACHABLE
 
 
 async def test_the_steps_of_a_job_share_a_directory_until_it_is_released(
@@ -236,15 +237,14 @@ async def test_a_step_is_stopped_in_an_orderly_way(
     """SIGTERM first; its last words count."""
     runner_service.handler("hanging.sh", _HANGING)
     note = tmp_path / "note"
-    running = asyncio.create_task(client.run(_handler("hanging.sh", note), print))
+    stop = asyncio.Event()
+    running = asyncio.create_task(client.run(_handler("hanging.sh", note), print, stop))
     await _until(note.exists)
-    await client.stop("job.1.1.1")
-    await client.stop("job.1.1.1")
+    stop.set()
     result = await running
     assert result.outcome is RunOutcome.STOPPED
     assert result.stdout == "ended in order\n"
-    await client.stop("job.1.1.1")
-    assert await client.has_run("job.1.1.1")
+    assert await client.trace("job.1", "job.1.1.1") is RunTrace.ATTACHABLE
 
 
 async def test_a_released_job_leaves_nothing_running(
@@ -265,11 +265,12 @@ async def test_a_step_stopped_while_the_service_is_down_is_not_run_later(
 ) -> None:
     """A job canceled meanwhile must not begin when the app is started."""
     await runner_service.stop()
+    stop = asyncio.Event()
     running = asyncio.create_task(
-        client.run(_command("touch", str(tmp_path / "ran")), print)
+        client.run(_command("touch", str(tmp_path / "ran")), print, stop)
     )
     await asyncio.sleep(0)
-    await client.stop("job.1.1.1")
+    stop.set()
     await runner_service.start()
     assert (await running).outcome is RunOutcome.STOPPED
     assert not (tmp_path / "ran").exists()
@@ -286,9 +287,10 @@ async def test_a_step_stopped_before_its_begin_is_confirmed_is_ended(
     runner_service.handler("hanging.sh", _HANGING)
     note = tmp_path / "note"
     line.answers_to_lose = 100
-    running = asyncio.create_task(client.run(_handler("hanging.sh", note), print))
+    stop = asyncio.Event()
+    running = asyncio.create_task(client.run(_handler("hanging.sh", note), print, stop))
     await _until(note.exists)
-    await client.stop("job.1.1.1")
+    stop.set()
     line.answers_to_lose = 0
     result = await running
     assert result.outcome is RunOutcome.STOPPED

@@ -19,6 +19,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunOutcome,
     RunOutput,
     RunResult,
+    RunTrace,
     StepRequest,
     Stream,
 )
@@ -335,15 +336,21 @@ class _Silent(Runner):
     def __init__(self) -> None:
         self.end = asyncio.Event()
 
-    async def run(self, request: StepRequest, on_event: object) -> RunResult:
-        await self.end.wait()
+    async def run(
+        self,
+        request: StepRequest,
+        on_event: object,
+        stop: asyncio.Event | None = None,
+    ) -> RunResult:
+        stopped = (stop or asyncio.Event()).wait()
+        waiting = [asyncio.ensure_future(it) for it in (self.end.wait(), stopped)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
         return RunResult(outcome=RunOutcome.EXITED, exit_status=0)
 
-    async def stop(self, run_id: str) -> None:
-        self.end.set()
-
-    async def has_run(self, run_id: str) -> bool:
-        return False
+    async def trace(self, job_key: str, run_id: str) -> RunTrace:
+        return RunTrace.LOST
 
     async def recover(self, job_key: str) -> None:
         """Nothing is lost."""
@@ -355,7 +362,9 @@ class _Silent(Runner):
 class _Talkative(_Silent):
     """A runner whose runs tell more than anyone keeps."""
 
-    async def run(self, request: StepRequest, on_event: Any) -> RunResult:
+    async def run(
+        self, request: StepRequest, on_event: Any, stop: Any = None
+    ) -> RunResult:
         told = RunOutput(run_id=request.run_id, stream=Stream.STDOUT, data=b"x")
         for _ in range(runs_module.MAX_EVENTS + 10):
             on_event(told)
@@ -413,9 +422,11 @@ async def test_a_slow_reader_misses_nothing(tmp_path: Path) -> None:
     told: list[Any] = []
 
     class Slow(_Silent):
-        async def run(self, request: StepRequest, on_event: Any) -> RunResult:
+        async def run(
+            self, request: StepRequest, on_event: Any, stop: Any = None
+        ) -> RunResult:
             told.append(on_event)
-            return await super().run(request, on_event)
+            return await super().run(request, on_event, stop)
 
     runner = Slow()
     runs = Runs(runner, tmp_path)
@@ -467,7 +478,9 @@ async def test_an_error_of_the_runner_ends_the_run(
     """Whoever waits for it learns of it, and the log says what it was."""
 
     class Broken(_Silent):
-        async def run(self, request: StepRequest, on_event: object) -> RunResult:
+        async def run(
+            self, request: StepRequest, on_event: object, stop: Any = None
+        ) -> RunResult:
             raise RuntimeError("broken")
 
     runs = Runs(Broken(), tmp_path)

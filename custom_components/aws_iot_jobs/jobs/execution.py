@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 import logging
 
 from ..aws_iot.model import ExecutionKey, JobStatus
-from ..runner.model import RunEvent, Runner, RunOutcome, RunResult, StepRequest
+from ..runner.model import (
+    RunEvent,
+    Runner,
+    RunOutcome,
+    RunResult,
+    RunTrace,
+    StepRequest,
+)
 from .document import JobDocument, Step
 from .model import JobOutcome, JobProgress, StepState, StepStatus
 from .report import final_details, judge_step, step_label, success_reason
@@ -55,8 +62,7 @@ class Execution:
         self._on_progress = on_progress
         self._on_event = on_event
         self._progress = _resumable(document, resumed)
-        self._run_id: str | None = None
-        self._stopping = False
+        self._stop = asyncio.Event()
 
     @property
     def progress(self) -> JobProgress:
@@ -66,7 +72,7 @@ class Execution:
     async def run(self) -> JobOutcome:
         """Run the steps that are left; return the outcome, also when it is a failure."""
         for index, step in enumerate(self._document.all_steps):
-            if self._stopping:
+            if self._stop.is_set():
                 break
             state = self._progress.steps[index]
             if not state.status.ended:
@@ -76,18 +82,16 @@ class Execution:
         self._skip_the_rest()
         return self._outcome()
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """End the running step in an orderly way, and run no other."""
-        self._stopping = True
-        if self._run_id is not None:
-            await self._runner.stop(self._run_id)
+        self._stop.set()
 
     async def _run_step(self, index: int, step: Step) -> StepState:
         """Run a step to its end, again where the runner was interrupted itself."""
         attempt = await self._attempt(index)
         while True:
             result, request = await self._run_attempt(index, attempt, step)
-            if result.outcome is not RunOutcome.INTERRUPTED or self._stopping:
+            if result.outcome is not RunOutcome.INTERRUPTED or self._stop.is_set():
                 return self._end_step(
                     index, replace(step, timeout=request.timeout), result
                 )
@@ -105,15 +109,12 @@ class Execution:
         )
         await self._save(self._progress)
         request = self._request(index, attempt, step)
-        self._run_id = request.run_id
         try:
-            return await self._runner.run(request, self._on_event), request
+            return await self._runner.run(request, self._on_event, self._stop), request
         except asyncio.CancelledError:
             self._change(index, reason="interrupted: the agent was stopped")
             await self._save(self._progress)
             raise
-        finally:
-            self._run_id = None
 
     async def _attempt(self, index: int) -> int:
         """Return which attempt this is: a step that a restart interrupted counts on.
@@ -123,9 +124,9 @@ class Execution:
         state = self._progress.steps[index]
         if state.status is not StepStatus.IN_PROGRESS:
             return 1
-        if await self._runner.has_run(_run_id(self._key, index, state.attempt)):
-            return state.attempt
-        return state.attempt + 1
+        run_id = _run_id(self._key, index, state.attempt)
+        trace = await self._runner.trace(str(self._key), run_id)
+        return state.attempt + (trace is RunTrace.LOST)
 
     def _request(self, index: int, attempt: int, step: Step) -> StepRequest:
         return StepRequest(

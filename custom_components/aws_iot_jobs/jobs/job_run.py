@@ -123,7 +123,7 @@ class JobRun:
             if running.done():
                 return _result(running)
             status = telling.result()
-            await steps.stop()
+            steps.stop()
             await running
             raise ExecutionEndedError(status)
         finally:

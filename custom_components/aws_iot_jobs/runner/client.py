@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from .model import RunEvent, RunOutcome, RunResult, StepRequest
+from .model import RunEvent, RunOutcome, RunResult, RunTrace, StepRequest
 from .wire import event_from_json, request_as_json
 
 _LOGGER = logging.getLogger(__name__)
@@ -113,7 +113,6 @@ class RunnerClient:
         self._namespace = namespace
         self._on_problem = on_problem
         self._problem: str | None = None
-        self._unconfirmed: dict[str, asyncio.Event] = {}
 
     async def info(self) -> RunnerInfo:
         """Ask what the service is, once. Raises RunnerError."""
@@ -144,31 +143,32 @@ class RunnerClient:
             return list(data["changed"])
 
     async def run(
-        self, request: StepRequest, on_event: Callable[[RunEvent], None]
+        self,
+        request: StepRequest,
+        on_event: Callable[[RunEvent], None],
+        stop: asyncio.Event | None = None,
     ) -> RunResult:
         """Run a step to its end, or attach to it when it runs already.
 
         Waits for a service that does not answer. Cancelled, it leaves the run alone.
         """
-        if (result := await self._begin(request)) is not None:
+        stop = stop or asyncio.Event()
+        if (result := await self._begin(request, stop)) is not None:
             return result
         path = self._run_path(request.run_id)
         reading = _Reading(request.run_id, on_event)
-        return await self._patiently(lambda: self._follow(path, reading))
+        ending = asyncio.ensure_future(self._end_at(stop, path))
+        try:
+            return await self._patiently(lambda: self._follow(path, reading))
+        finally:
+            ending.cancel()
+            await asyncio.wait((ending,))
 
-    async def stop(self, run_id: str) -> None:
-        """End a run in an orderly way."""
-        if (stop := self._unconfirmed.get(run_id)) is not None:
-            # Nobody knows yet whether it runs; who is finding out ends it, too.
-            stop.set()
-            return
-        path = self._run_path(run_id)
-        await self._patiently(lambda: self._delete(path))
-
-    async def has_run(self, run_id: str) -> bool:
+    async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Tell whether the service knows a run."""
         path = self._run_path(run_id)
-        return await self._patiently(lambda: self._exists(path))
+        known = await self._patiently(lambda: self._exists(path))
+        return RunTrace.ATTACHABLE if known else RunTrace.LOST
 
     async def recover(self, job_key: str) -> None:
         """Do nothing: what runs there is not lost."""
@@ -178,14 +178,14 @@ class RunnerClient:
         path = f"/v1/jobs/{self._named(job_key)}"
         await self._patiently(lambda: self._delete(path))
 
-    async def _begin(self, request: StepRequest) -> RunResult | None:
+    async def _begin(
+        self, request: StepRequest, stop: asyncio.Event
+    ) -> RunResult | None:
         """Have the service begin a run; return a result when it does not.
 
-        A run that is to end before the service has confirmed it is begun no more, or
-        ended.
+        A run that is to stop before the service has confirmed it is begun no more.
         """
         path = self._run_path(request.run_id)
-        stop = self._unconfirmed[request.run_id] = asyncio.Event()
 
         async def attempt() -> RunResult | None:
             if stop.is_set():
@@ -193,13 +193,12 @@ class RunnerClient:
                 return None if known else RunResult(outcome=RunOutcome.STOPPED)
             return await self._put(path, request)
 
-        try:
-            result = await self._patiently(attempt)
-        finally:
-            del self._unconfirmed[request.run_id]
-        if result is None and stop.is_set():
-            await self.stop(request.run_id)
-        return result
+        return await self._patiently(attempt)
+
+    async def _end_at(self, stop: asyncio.Event, path: str) -> None:
+        """Have the service end a run once it is to stop."""
+        await stop.wait()
+        await self._patiently(lambda: self._delete(path))
 
     async def _patiently[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make an attempt until it works; tell what is in the way meanwhile."""

@@ -16,6 +16,7 @@ from .model import (
     RunRefusedError,
     RunResult,
     RunStarted,
+    RunTrace,
     StepRequest,
     Stream,
 )
@@ -44,34 +45,33 @@ class LocalRunner:
         self._handler_directory = handler_directory
         self._work_directory = work_directory
         self._grace = grace
-        self._stops: dict[str, asyncio.Event] = {}
 
     async def run(
-        self, request: StepRequest, on_event: Callable[[RunEvent], None]
+        self,
+        request: StepRequest,
+        on_event: Callable[[RunEvent], None],
+        stop: asyncio.Event | None = None,
     ) -> RunResult:
         """Run a step to its end; when cancelled, end its process group first.
 
         Cancelled once more, it gives no grace time any longer.
         """
-        stop = self._stops[request.run_id] = asyncio.Event()
-        running = asyncio.ensure_future(self._run(request, on_event, stop))
+        halt = asyncio.Event()
+        running = asyncio.ensure_future(
+            self._run(request, on_event, stop or asyncio.Event(), halt)
+        )
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            stop.set()
-            await running
+            halt.set()
+            result = await running
+            if result.outcome in (RunOutcome.EXITED, RunOutcome.SIGNALED):
+                return result
             raise
-        finally:
-            del self._stops[request.run_id]
 
-    async def stop(self, run_id: str) -> None:
-        """End a run: SIGTERM to its process group, the grace time, SIGKILL."""
-        if stop := self._stops.get(run_id):
-            stop.set()
-
-    async def has_run(self, run_id: str) -> bool:
-        """Tell whether a run is under way: none outlives this process."""
-        return run_id in self._stops
+    async def trace(self, job_key: str, run_id: str) -> RunTrace:
+        """Tell what is known of a run: none outlives this process."""
+        return RunTrace.LOST
 
     async def recover(self, job_key: str) -> None:
         """End the processes of a job that outlived an agent that was killed."""
@@ -87,13 +87,14 @@ class LocalRunner:
         request: StepRequest,
         on_event: Callable[[RunEvent], None],
         stop: asyncio.Event,
+        halt: asyncio.Event,
     ) -> RunResult:
         output = _Output(request.run_id, on_event)
         try:
             launch = await asyncio.to_thread(
                 prepare, request, self._handler_directory, self._work_directory
             )
-            if stop.is_set():
+            if stop.is_set() or halt.is_set():
                 return RunResult(outcome=RunOutcome.STOPPED)
             if request.timeout is not None and request.timeout <= 0:
                 return RunResult(outcome=RunOutcome.TIMED_OUT)
@@ -101,7 +102,7 @@ class LocalRunner:
         except RunRefusedError as err:
             return RunResult(outcome=RunOutcome.REFUSED, detail=str(err))
         try:
-            outcome = await _watch(process, request.timeout, stop)
+            outcome = await _watch(process, request.timeout, stop, halt)
             return output.result(outcome, await process.end(self._grace))
         except BaseException:
             await process.end(grace=0)
@@ -165,21 +166,21 @@ async def _start(launch: Launch, output: _Output) -> Process:
 
 
 async def _watch(
-    process: Process, timeout: float | None, stop: asyncio.Event
+    process: Process, timeout: float | None, *stops: asyncio.Event
 ) -> RunOutcome:
     """Wait for a process, its time limit or a stop, whichever is first."""
     exited = asyncio.ensure_future(process.exited())
-    stopped = asyncio.ensure_future(stop.wait())
+    stopped = [asyncio.ensure_future(stop.wait()) for stop in stops]
     try:
         done, _ = await asyncio.wait(
-            (exited, stopped), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            (exited, *stopped), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
     finally:
-        exited.cancel()
-        stopped.cancel()
+        for waiting in (exited, *stopped):
+            waiting.cancel()
     if exited in done:
         return RunOutcome.EXITED
-    return RunOutcome.STOPPED if stopped in done else RunOutcome.TIMED_OUT
+    return RunOutcome.STOPPED if done else RunOutcome.TIMED_OUT
 
 
 def _signal_name(number: int) -> str:

@@ -4,6 +4,7 @@ Arguments and output may be secret: their representations, which may end up in a
 neither.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -101,6 +102,18 @@ class RunResult:
     stderr_lines: int = 0
 
 
+class RunTrace(StrEnum):
+    """What is known of an earlier attempt of a step.
+
+    ATTACHABLE: `run` finds it again. NEVER_BEGUN: surely nothing of it has run. LOST: it
+    may have run, and is gone.
+    """
+
+    ATTACHABLE = "attachable"
+    NEVER_BEGUN = "never_begun"
+    LOST = "lost"
+
+
 class RunRefusedError(Exception):
     """A step may not or cannot run; its message says what was found and what is expected."""
 
@@ -109,22 +122,24 @@ class Runner(Protocol):
     """Something that runs steps: here, or elsewhere for us."""
 
     async def run(
-        self, request: StepRequest, on_event: Callable[[RunEvent], None]
+        self,
+        request: StepRequest,
+        on_event: Callable[[RunEvent], None],
+        stop: asyncio.Event | None = None,
     ) -> RunResult:
-        """Run a step to its end.
+        """Run a step to its end, or attach to it where it was begun before.
 
-        Failures of the step are results, never exceptions. A cancelled call leaves no
-        process behind that this runner could not find again.
+        Once `stop` is set, at whatever moment, the run ends in an orderly way. Failures of
+        the step are results, never exceptions. A cancelled call leaves no process behind
+        that this runner could not find again; one whose process has ended by itself returns
+        that result all the same.
         """
 
-    async def stop(self, run_id: str) -> None:
-        """End a run in an orderly way; its `run` then returns. Unknown runs are ignored."""
-
-    async def has_run(self, run_id: str) -> bool:
-        """Tell whether a run is known here, so that `run` would re-attach to it."""
+    async def trace(self, job_key: str, run_id: str) -> RunTrace:
+        """Tell what is known of a run of a job."""
 
     async def recover(self, job_key: str) -> None:
         """End what an earlier life of the agent left running of a job, if it is lost."""
 
     async def release(self, job_key: str) -> None:
-        """Forget a job: remove the directory that its steps shared."""
+        """Forget a job: end what still runs of it, remove what its steps shared."""

@@ -55,7 +55,7 @@ class Run:
     ended_at: float | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
-    stopped: bool = False
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     abandoned: bool = False
 
     def tell(self, event: RunEvent | RunResult) -> None:
@@ -166,16 +166,11 @@ class Runs:
         run.task = asyncio.create_task(self._run(run, request))
         return run, True
 
-    async def stop(self, run: Run) -> None:
-        """Have a run end in an orderly way, if it still runs."""
-        run.stopped = True
-        await self._runner.stop(run.run_id)
-
     async def release(self, job_key: str) -> None:
         """End and forget all runs of a job, and remove what its steps shared."""
         runs = [run for run in self._runs.values() if run.job_key == job_key]
         for run in runs:
-            await self.stop(run)
+            run.stop.set()
         if tasks := [run.task for run in runs if run.task is not None]:
             await asyncio.wait(tasks)
         for run in runs:
@@ -186,10 +181,8 @@ class Runs:
         await self._end(run, await self._result(run, request))
 
     async def _result(self, run: Run, request: StepRequest) -> RunResult:
-        if run.stopped:
-            return RunResult(outcome=RunOutcome.STOPPED)
         try:
-            return await self._runner.run(request, run.tell)
+            return await self._runner.run(request, run.tell, run.stop)
         except Exception:
             # Whoever waits for it must learn of its end.
             _LOGGER.exception("Run %s cannot be run", run.run_id)

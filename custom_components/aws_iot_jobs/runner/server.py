@@ -199,7 +199,7 @@ async def _beat(response: web.StreamResponse) -> None:
 
 
 async def _delete_run(request: web.Request) -> web.Response:
-    await request.app[_RUNS].stop(_run_of(request))
+    _run_of(request).stop.set()
     return web.Response(status=204)
 
 
