@@ -46,9 +46,9 @@ class Execution:
     accepted: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def identity(self) -> tuple[str, int]:
+    def identity(self) -> tuple[str, int, int]:
         """What makes it another execution."""
-        return self.job_id, self.execution_number
+        return self.job_id, self.execution_number, self.queued_at
 
     def as_execution(self) -> dict[str, Any]:
         """Return it as start-next and notify-next show it."""
@@ -151,7 +151,7 @@ class FakeJobsService:
         self._connected = asyncio.Event()
         self._changed = asyncio.Condition()
         self._numbers: dict[tuple[str, str], int] = {}
-        self._next: dict[str, tuple[str, int] | None] = {}
+        self._next: dict[str, tuple[str, int, int] | None] = {}
         self.faults = Faults()
         self.executions: list[Execution] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
@@ -201,9 +201,10 @@ class FakeJobsService:
         self._spawn(self._notify(execution.thing_name))
 
     def delete(self, execution: Execution) -> None:
-        """Delete an execution, whatever its status."""
+        """Delete an execution, whatever its status; its number is free again."""
         self.executions.remove(execution)
         execution.status = "REMOVED"
+        self._numbers.pop((execution.thing_name, execution.job_id), None)
         self._spawn(self._notify(execution.thing_name))
 
     async def until(self, condition: Callable[[], bool], within: float = 20) -> None:

@@ -67,9 +67,17 @@ def test_aws_iot_imports_the_sdk_and_itself(file: Path) -> None:
 
 @pytest.mark.parametrize("file", JOBS, ids=named)
 def test_jobs_imports_nothing_of_home_assistant(file: Path) -> None:
-    """But AWS IoT below it, and of runner the interface alone."""
+    """But AWS IoT below it, and of runner the interface, and what the machine is."""
     assert (
-        foreign(file, "aiofiles", "voluptuous", "./jobs", "./aws_iot", "./runner/model")
+        foreign(
+            file,
+            "aiofiles",
+            "voluptuous",
+            "./jobs",
+            "./aws_iot",
+            "./runner/model",
+            "./runner/system",
+        )
         == []
     )
 
@@ -81,7 +89,13 @@ def test_an_import_against_the_arrows_is_found() -> None:
     assert AWS_IOT
     assert JOBS
     assert file in RUNNER
-    assert set(imported(file)) == {"collections.abc", "dataclasses", "enum", "typing"}
+    assert set(imported(file)) == {
+        "asyncio",
+        "collections.abc",
+        "dataclasses",
+        "enum",
+        "typing",
+    }
     agent = set(imported(INTEGRATION / "jobs" / "agent.py"))
-    assert {"./runner/model", "./jobs/model", "asyncio"} <= agent
+    assert {"./runner/model", "./runner/system", "./jobs/model", "asyncio"} <= agent
     assert foreign(INTEGRATION / "__init__.py", "homeassistant")

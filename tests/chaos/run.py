@@ -63,7 +63,7 @@ class Chaos:
         self._service = service
         self._agent = agent
         self._dice = dice
-        self._canceled: set[tuple[str, int]] = set()
+        self._canceled: set[tuple[str, int, int]] = set()
         self._expected: dict[str, Expectation] = {}
         self.counts = Counts()
 

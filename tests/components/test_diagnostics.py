@@ -57,7 +57,7 @@ async def test_diagnostics(
     assert (
         state["error"] == f"EndpointError: {redacted}.{region}:8883 cannot be reached"
     )
-    assert state["job"]["key"] == ["job-2", 1]
+    assert state["job"]["key"] == ["job-2", 1, 0]
     assert state["job"]["steps"][0]["name"] == "Fetch"
     assert state["last_job"]["status"] == "FAILED"
     assert state["last_job"]["reason"] == "no https://bucket.example/file"

@@ -55,22 +55,32 @@ def test_of_little_time_half_is_used(
 
 
 @pytest.mark.parametrize(
-    ("timeout", "minutes"),
+    ("timeouts", "minutes"),
     [
-        (None, -1),
-        (0.5, 1),
-        (45, 1),
-        (45.1, 2),
-        (60, 2),
-        (600, 11),
-        (604_800, 10_080),
+        ([0.5], 31),
+        ([45], 31),
+        ([45.1], 32),
+        ([600], 41),
+        ([600, 0.5, 60], 42),
+        ([604_700], 10_080),
+        ([604_800], -1),
+        ([302_400, 302_400], -1),
+        ([None], -1),
+        ([5, None], -1),
+        ([5, None, 5], -1),
     ],
 )
-def test_the_step_timer_comes_after_the_steps_own_end(
-    timeout: float | None, minutes: int
+def test_the_step_timer_comes_after_all_that_is_left_and_an_outage(
+    timeouts: list[float | None], minutes: int
 ) -> None:
-    """In AWS's whole minutes, within its limits; -1 takes a timer back."""
-    assert step_timer_minutes(timeout) == minutes
+    """In AWS's whole minutes, within its limits; -1 where it could come too early."""
+    assert step_timer_minutes(timeouts) == minutes
+
+
+@pytest.mark.parametrize(("allowance", "minutes"), [(0, 1), (60, 2), (3600, 61)])
+def test_the_allowance_can_be_another(allowance: float, minutes: int) -> None:
+    """At least a minute remains, which is AWS's least."""
+    assert step_timer_minutes([0.5], allowance) == minutes
 
 
 async def test_a_step_with_a_timeout_is_ended_and_the_reason_says_so(
@@ -89,14 +99,14 @@ async def test_a_step_with_a_timeout_is_ended_and_the_reason_says_so(
     assert job.status_details["reason"] == "step 2 of 3 'long': timed out after 0.5 s"
     asked = [request.get("stepTimeoutInMinutes") for request in job.accepted]
     # None of the last: the job's end ends its timers.
-    assert asked[0] == -1
+    assert set(asked) == {-1, None}
     assert asked[-1] is None
 
 
 async def test_the_step_timer_is_that_of_the_step_that_runs(
     device: Device, service: FakeJobsService
 ) -> None:
-    """One with a timeout sets it, the next without takes it back."""
+    """And of what comes after it: a later step without a limit leaves none to set."""
     gate = device.handlers / "gate"
     wait = f"sh,-c,until [ -e {gate} ]; do sleep 0.01; done; rm {gate}"
     job = service.create_job(
@@ -106,7 +116,7 @@ async def test_the_step_timer_is_that_of_the_step_that_runs(
             finalStep=command_step(wait, name="c", timeoutSeconds="300"),
         )
     )
-    for name, minutes in (("a", 2), ("b", None), ("c", 6)):
+    for name, minutes in (("a", None), ("b", None), ("c", 36)):
         await service.until(lambda name=name: job.status_details.get("step") == name)  # type: ignore[misc]
         assert job.step_timeout_minutes == minutes
         gate.touch()

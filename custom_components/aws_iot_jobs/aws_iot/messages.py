@@ -125,7 +125,11 @@ def execution(message: Mapping[str, Any]) -> JobExecution | None:
     if not isinstance(fields, dict):
         raise MalformedMessageError("execution: not an object")
     return JobExecution(
-        key=ExecutionKey(_job_id(fields), _field(fields, "executionNumber", int)),
+        key=ExecutionKey(
+            _job_id(fields),
+            _field(fields, "executionNumber", int),
+            _optional_int(fields, "queuedAt") or 0,
+        ),
         status=_status(fields),
         version_number=_field(fields, "versionNumber", int),
         document=fields.get("jobDocument"),

@@ -24,14 +24,25 @@ class JobStatus(StrEnum):
 
 
 class ExecutionKey(NamedTuple):
-    """What makes a job execution the same one: on a thing, nothing else does."""
+    """What makes a job execution the same one: on a thing, nothing else does.
+
+    A job may be deleted and made anew under its old id, with an execution 1 again:
+    `queued_at`, in seconds since the epoch, tells them apart. It is 0 where unknown.
+    """
 
     job_id: str
     execution_number: int
+    queued_at: int = 0
+
+    def is_same(self, other: ExecutionKey) -> bool:
+        """Tell whether another key is of the same execution, as far as both are known."""
+        unknown = 0 in (self.queued_at, other.queued_at)
+        return self[:2] == other[:2] and (unknown or self == other)
 
     def __str__(self) -> str:
         """Name a directory or a run."""
-        return f"{self.job_id}.{self.execution_number}"
+        name = f"{self.job_id}.{self.execution_number}"
+        return f"{name}.{self.queued_at}" if self.queued_at else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

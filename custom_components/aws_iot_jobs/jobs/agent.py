@@ -4,21 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 import contextlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 import logging
 
+from ..aws_iot.backoff import backoff
 from ..aws_iot.errors import AwsIotError, RequestRejectedError
 from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
-from .job_run import JobRun
-from .journal import JobRecord, Journal
-from .model import AgentState, JobOutcome, JobProgress, JobState, StepState
+from ..runner.system import boot_id
+from .execution import stopped
+from .job import Job
+from .job_run import JobRun, given_up, not_run
+from .journal import JobRecord, Journal, JournalContent
+from .model import AgentState, JobOutcome
 from .settings import AgentSettings
+from .tidying import Tidying
+from .timers import JobTimer
 
 _LOGGER = logging.getLogger(__name__)
 
 _REFUSED_PAUSE_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 1
+_TIDYING_SECONDS = 0.5
+"""How long the end of a job waits to be shown until what is left of it is gone, too."""
 
 type Listener = Callable[[AgentState], None]
 
@@ -32,6 +41,7 @@ class Agent:
         self._thing_name = settings.connection.thing_name
         self._runner = runner
         self._journal = Journal(settings.directory)
+        self._tidying = Tidying(runner, on_tidied=self._journal.tidied)
         self._service = JobsService(
             settings.connection,
             on_ready=self._ready,
@@ -41,9 +51,10 @@ class Agent:
         self._state = AgentState()
         self._listeners: list[Listener] = []
         self._wake = asyncio.Event()
-        self._job_run: JobRun | None = None
-        self._record: JobRecord | None = None
+        self._job: Job | None = None
+        self._run: JobRun | None = None
         self._problem_told = False
+        self._errors_told: set[str] = set()
         self._serving = False
 
     @property
@@ -78,29 +89,60 @@ class Agent:
     async def run(self) -> None:
         """Serve until cancelled; then the running step is ended in an orderly way.
 
-        Raises CredentialsError for a key or certificate of no use, and OSError when the
-        journal can be neither read nor set aside.
+        Raises CredentialsError for a key or certificate of no use.
         """
-        known = await self._journal.load()
-        self._record = known.record
-        self._change(last_job=known.last_job, journal_set_aside=known.set_aside)
-        if self._record is not None:
-            await self._runner.recover(str(self._record.key))
-        self._serving = True
         try:
+            await self._recover(await self._load())
+            self._serving = True
             await self._service.start()
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while (execution := await self._next()) is not None:
-                    await self._serve(execution)
+            await self._serve_for_ever()
         finally:
             self._serving = False
+            await self._tidying.stop()
             await self._service.stop()
             self._change(connected=False)
 
+    async def _load(self) -> JournalContent:
+        """Read the journal, however long its disk cannot be used."""
+        for delay in backoff(_FIRST_PAUSE_SECONDS):
+            try:
+                known = await self._journal.load()
+            except OSError as err:
+                self._take_storage(err)
+                await asyncio.sleep(delay)
+            else:
+                self._take_storage(None)
+                return known
+        raise AssertionError("a backoff never ends")
+
+    async def _recover(self, known: JournalContent) -> None:
+        """Go on where an earlier life was."""
+        # Read here, as the event loop must not.
+        await asyncio.to_thread(boot_id)
+        self._change(last_job=known.last_job, journal_set_aside=known.set_aside)
+        self._tidying.recover(known.tidying)
+        if (record := known.record) is not None:
+            self._job = self._hold(record)
+            await self._runner.recover(str(record.key))
+
+    async def _serve_for_ever(self) -> None:
+        """Serve whenever there may be something to do, whatever goes wrong with it."""
+        pauses = backoff(_FIRST_PAUSE_SECONDS)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while (execution := await self._next()) is not None:
+                    await self._serve(execution)
+                    pauses = backoff(_FIRST_PAUSE_SECONDS)
+            except Exception as err:  # noqa: BLE001
+                self._tell_once("The agent of %s goes on after an error", err)
+                self._wake.set()
+                await asyncio.sleep(next(pauses))
+
     async def _next(self) -> JobExecution | None:
         """Ask for the next job, and settle what is left of another one before."""
+        await self._wait_for_room()
         try:
             execution = await self._service.start_next()
         except RequestRejectedError as err:
@@ -110,96 +152,104 @@ class Agent:
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
             self._wake.set()
             return None
-        if self._record is not None and (
-            execution is None or execution.key != self._record.key
-        ):
-            await self._settle(self._record)
+        if (job := self._job) is not None:
+            if execution is None or not job.record.is_of(execution):
+                await self._settle(job, execution)
         return execution
 
-    async def _settle(self, record: JobRecord) -> None:
+    async def _wait_for_room(self) -> None:
+        """Take no job while the disk is full: each would fail."""
+        for delay in backoff(_FIRST_PAUSE_SECONDS):
+            try:
+                await self._journal.check_room()
+            except OSError as err:
+                self._take_storage(err)
+                await asyncio.sleep(delay)
+            else:
+                self._take_storage(None)
+                return
+
+    async def _settle(self, job: Job, handed_out: JobExecution | None) -> None:
         """Give a job up that AWS no longer hands out: it has ended there."""
         _LOGGER.warning(
             "Job %s was under way, and AWS IoT Jobs hands it out no more",
-            record.key.job_id,
+            job.record.key.job_id,
         )
-        # The version is not known any more: AWS's answer tells it, or how the job ended.
-        execution = JobExecution(
-            key=record.key,
-            status=JobStatus.IN_PROGRESS,
-            version_number=1,
-            document=None,
-        )
-        await self._end(await self._begin(execution, record).give_up())
+        outcome = given_up(job.record)
+        if handed_out is not None and handed_out.key[:2] == job.record.key[:2]:
+            # What has its name at AWS is another job: it must not get this one's end.
+            outcome = not_run(JobStatus.REMOVED, "removed from AWS IoT Jobs")
+        else:
+            try:
+                outcome = await self._run_of(job).conclude(outcome)
+            except RequestRejectedError as err:
+                _LOGGER.error("Job %s: %s", job.record.key.job_id, err)
+        await self._end(job, outcome)
 
     async def _serve(self, execution: JobExecution) -> None:
         """See one job through to its end, whatever that is."""
         _LOGGER.info("Job %s has been received", execution.key.job_id)
-        record = self._record or JobRecord(
-            key=execution.key,
-            started_at=datetime.now(UTC),
-            ends_at=_in_seconds(execution.seconds_before_timed_out),
-            progress=JobProgress(steps=()),
-        )
-        self._job_run = self._begin(execution, record)
+        if (job := self._job) is None:
+            job = self._hold(_new_record(execution))
+        self._job = job
+        self._run = self._run_of(job)
+        job.change(version_number=execution.version_number)
         try:
-            outcome = await self._job_run.run()
+            outcome = await self._run.run(execution)
+            await self._end(job, outcome, self._run.steps)
         except RequestRejectedError as err:
             _LOGGER.error(
                 "Job %s: AWS IoT did not accept its result: %s",
                 execution.key.job_id,
                 err,
             )
-            self._record = self._job_run.record
             self._change(job=None)
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
-        else:
-            await self._end(outcome)
         finally:
-            self._job_run = None
+            self._run = None
 
-    def _begin(self, execution: JobExecution, record: JobRecord) -> JobRun:
-        """Show a job as the one that runs."""
-        job = JobState(
-            key=record.key,
-            status=JobStatus.IN_PROGRESS,
-            steps=record.progress.steps,
-            started_at=record.started_at,
-        )
-        self._change(job=job)
+    def _hold(self, record: JobRecord) -> Job:
+        """Return the job of a record, whose changes are shown."""
+        job = Job(record, self._journal, on_storage=self._take_storage)
+        job.subscribe(lambda record: self._change(job=record.state))
+        return job
+
+    def _run_of(self, job: Job) -> JobRun:
         return JobRun(
-            execution,
-            record,
+            job,
             settings=self._settings,
             service=self._service,
             runner=self._runner,
-            journal=self._journal,
-            on_steps=self._take_steps,
+            tidied=self._tidying.wait,
         )
 
-    def _take_steps(self, steps: tuple[StepState, ...]) -> None:
-        assert self._state.job is not None
-        self._change(job=replace(self._state.job, steps=steps))
-
-    async def _end(self, outcome: JobOutcome) -> None:
-        """Forget a job whose outcome AWS knows."""
-        job = self._state.job
-        assert job is not None
+    async def _end(
+        self,
+        job: Job,
+        outcome: JobOutcome,
+        steps: asyncio.Task[JobOutcome] | None = None,
+    ) -> None:
+        """Forget a job whose outcome AWS knows, and what is left of it in the background."""
+        if job.record.has_run:
+            self._tidying.begin(str(job.record.key), steps)
+            await self._tidying.wait(_TIDYING_SECONDS)
+        job.change(progress=stopped(job.record.progress))
+        job.close()
         ended = replace(
-            job,
+            job.record.state,
             status=outcome.status,
             reason=outcome.reason,
             status_details=outcome.status_details,
             ended_at=datetime.now(UTC),
         )
-        await self._runner.release(str(job.key))
-        self._record = None
+        self._job = None
         try:
-            await self._journal.end(ended)
+            await self._journal.end(ended, self._tidying.names)
         except OSError as err:
-            _LOGGER.error("The journal cannot be written: %s", err)
+            self._take_storage(err)
         _LOGGER.info(
             "Job %s has ended as %s: %s",
-            job.key.job_id,
+            ended.key.job_id,
             outcome.status,
             outcome.reason,
         )
@@ -218,16 +268,28 @@ class Agent:
         _LOGGER.log(level, "%s: %s", self._thing_name, error)
         self._change(connected=self._service.ready, error=error)
 
+    def _take_storage(self, error: OSError | None) -> None:
+        """Take what keeps the thing's files from being written, or that nothing does."""
+        problem = None if error is None else error.strerror or str(error)
+        if problem is not None and self._state.storage_problem is None:
+            _LOGGER.warning(
+                "The jobs of %s wait: %s cannot be written: %s",
+                self._thing_name,
+                self._settings.directory,
+                problem,
+            )
+        self._change(storage_problem=problem)
+
     def _notified(self, execution: JobExecution | None) -> None:
-        job = self._state.job
-        if job is None or execution is None or execution.key != job.key:
+        job = self._job
+        if job is None or execution is None or not job.record.is_of(execution):
             self._look_again()
 
     def _look_again(self) -> None:
         """Find out what AWS has for us: the next job, and whether this one is still ours."""
         self._wake.set()
-        if self._job_run is not None:
-            self._job_run.probe()
+        if self._run is not None:
+            self._run.probe()
 
     def _change(self, **changes: object) -> None:
         state = replace(self._state, **changes)  # type: ignore[arg-type]
@@ -235,8 +297,23 @@ class Agent:
             return
         self._state = state
         for listener in tuple(self._listeners):
-            listener(state)
+            try:
+                listener(state)
+            except Exception as err:  # noqa: BLE001
+                self._tell_once("A listener to the agent of %s has failed", err)
+
+    def _tell_once(self, message: str, error: Exception) -> None:
+        """Log an error that should not be: once for each kind, then for debugging."""
+        kind = f"{message} {error!r}"
+        level = logging.DEBUG if kind in self._errors_told else logging.ERROR
+        self._errors_told.add(kind)
+        _LOGGER.log(level, message, self._thing_name, exc_info=error)
 
 
-def _in_seconds(seconds: int | None) -> datetime | None:
-    return None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+def _new_record(execution: JobExecution) -> JobRecord:
+    return JobRecord(
+        key=execution.key,
+        boot_id=boot_id(),
+        started_at=datetime.now(UTC),
+        timer=JobTimer.of(execution.seconds_before_timed_out),
+    )

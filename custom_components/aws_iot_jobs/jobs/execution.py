@@ -6,21 +6,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 import logging
 
-from ..aws_iot.model import ExecutionKey, JobStatus
-from ..runner.model import (
-    RunEvent,
-    Runner,
-    RunOutcome,
-    RunResult,
-    RunTrace,
-    StepRequest,
-)
+from ..aws_iot.model import JobStatus
+from ..runner.model import Runner, RunOutcome, RunResult, RunTrace, StepRequest
+from ..runner.system import boot_id
 from .document import JobDocument, Step
+from .job import Job, JobStoppedError
 from .model import JobOutcome, JobProgress, StepState, StepStatus
 from .report import final_details, judge_step, step_label, success_reason
+from .tasks import end_task
 from .timers import Deadline
 
 _LOGGER = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+"""How many times a step is begun that never comes to an end: what ends the agent or the
+runner with itself would do so for ever."""
 
 _KEPT_OUTPUT = 16 * 1024
 
@@ -29,77 +29,83 @@ class Execution:
     """The steps of one job, run one at a time.
 
     A step that fails ends the job, unless its failure is ignored; the final step runs
-    only after success. Steps that have ended in `resumed` are not run again.
+    only after success. Steps that have ended in an earlier life are not run again.
     """
 
     def __init__(
         self,
-        key: ExecutionKey,
+        job: Job,
         document: JobDocument,
         *,
         thing_name: str,
         runner: Runner,
         deadline: Deadline,
         default_timeout: float | None = None,
-        resumed: JobProgress | None = None,
-        save: Callable[[JobProgress], Awaitable[None]],
-        on_progress: Callable[[JobProgress], None],
-        on_event: Callable[[RunEvent], None],
+        tidied: Callable[[], Awaitable[None]],
     ) -> None:
         """Prepare to run a job's steps.
 
-        `default_timeout` in seconds is for steps without a timeout of their own. `save`
-        is awaited before each step starts, `on_progress` is told of each change,
-        `on_event` of what the runs tell.
+        `default_timeout` in seconds is for steps without a timeout of their own. `tidied`
+        is awaited before the first one: then the runner is done with earlier jobs.
         """
-        self._key = key
+        self._job = job
         self._document = document
         self._thing_name = thing_name
         self._runner = runner
         self._deadline = deadline
         self._default_timeout = default_timeout
-        self._save = save
-        self._on_progress = on_progress
-        self._on_event = on_event
-        self._progress = _resumable(document, resumed)
-        self._stop = asyncio.Event()
-
-    @property
-    def progress(self) -> JobProgress:
-        """How far the steps are now."""
-        return self._progress
+        self._tidied = tidied
+        job.change(progress=_resumable(document, job.record.progress))
 
     async def run(self) -> JobOutcome:
         """Run the steps that are left; return the outcome, also when it is a failure."""
-        for index, step in enumerate(self._document.all_steps):
-            if self._stop.is_set():
-                break
-            state = self._progress.steps[index]
-            if not state.status.ended:
-                state = await self._run_step(index, step)
-            if state.status in (StepStatus.FAILED, StepStatus.STOPPED):
-                break
-        self._skip_the_rest()
+        try:
+            await self._job.unless_stopped(self._tidied())
+            for index, step in enumerate(self._document.all_steps):
+                state = self._progress.steps[index]
+                if not state.status.ended:
+                    state = await self._run_step(index, step)
+                if state.status in (StepStatus.FAILED, StepStatus.STOPPED):
+                    break
+        except JobStoppedError:
+            pass
+        self._job.change(progress=stopped(self._progress))
         return self._outcome()
 
-    def stop(self) -> None:
-        """End the running step in an orderly way, and run no other."""
-        self._stop.set()
+    @property
+    def _progress(self) -> JobProgress:
+        return self._job.record.progress
 
     async def _run_step(self, index: int, step: Step) -> StepState:
         """Run a step to its end, again where the runner was interrupted itself."""
-        attempt = await self._attempt(index)
-        while True:
-            result, request = await self._run_attempt(index, attempt, step)
-            if result.outcome is not RunOutcome.INTERRUPTED or self._stop.is_set():
-                return self._end_step(
-                    index, replace(step, timeout=request.timeout), result
-                )
+        attempt = await self._job.unless_stopped(self._attempt(index))
+        while attempt <= MAX_ATTEMPTS:
+            timeout = self._deadline.shorten(step.timeout or self._default_timeout)
+            tried = replace(step, timeout=timeout)
+            result = await self._run_attempt(index, attempt, tried)
+            if result.outcome is not RunOutcome.INTERRUPTED or self._job.stop.is_set():
+                return self._end_step(index, tried, result)
             attempt += 1
+        return self._end_step(index, step, _NO_MORE_ATTEMPTS)
 
-    async def _run_attempt(
-        self, index: int, attempt: int, step: Step
-    ) -> tuple[RunResult, StepRequest]:
+    async def _attempt(self, index: int) -> int:
+        """Return which attempt this is: a step that a restart interrupted counts on.
+
+        It stays the same where the runner still has the run, which it then re-attaches,
+        and where it knows that the run never began.
+        """
+        state = self._progress.steps[index]
+        if state.status is not StepStatus.IN_PROGRESS:
+            return 1
+        key = str(self._job.record.key)
+        trace = await self._runner.trace(key, self._run_id(index, state.attempt))
+        if trace is RunTrace.NEVER_BEGUN and self._job.record.boot_id != boot_id():
+            # What the runner has noted may not have outlived the machine's end.
+            trace = RunTrace.LOST
+        return state.attempt + (trace is RunTrace.LOST)
+
+    async def _run_attempt(self, index: int, attempt: int, step: Step) -> RunResult:
+        before = self._progress
         self._change(
             index,
             status=StepStatus.IN_PROGRESS,
@@ -107,68 +113,74 @@ class Execution:
             attempt=attempt,
             started_at=datetime.now(UTC),
         )
-        await self._save(self._progress)
-        request = self._request(index, attempt, step)
+        self._job.change(boot_id=boot_id())
         try:
-            return await self._runner.run(request, self._on_event, self._stop), request
-        except asyncio.CancelledError:
-            self._change(index, reason="interrupted: the agent was stopped")
-            await self._save(self._progress)
+            await self._job.keep()
+        except JobStoppedError:
+            self._job.change(progress=before)
             raise
-
-    async def _attempt(self, index: int) -> int:
-        """Return which attempt this is: a step that a restart interrupted counts on.
-
-        It stays the same where the runner still has the run, which it then re-attaches.
-        """
-        state = self._progress.steps[index]
-        if state.status is not StepStatus.IN_PROGRESS:
-            return 1
-        run_id = _run_id(self._key, index, state.attempt)
-        trace = await self._runner.trace(str(self._key), run_id)
-        return state.attempt + (trace is RunTrace.LOST)
+        request = self._request(index, attempt, step)
+        running = asyncio.ensure_future(
+            self._runner.run(request, _note, self._job.stop)
+        )
+        try:
+            await asyncio.wait((running,))
+        except asyncio.CancelledError:
+            await end_task(running)
+            if running.cancelled() or running.exception() is not None:
+                self._change(index, reason="interrupted: the agent was stopped")
+            else:
+                # It had come to its end by itself.
+                self._end_step(index, step, running.result())
+            await self._job.note()
+            raise
+        return running.result()
 
     def _request(self, index: int, attempt: int, step: Step) -> StepRequest:
+        key = self._job.record.key
         return StepRequest(
-            run_id=_run_id(self._key, index, attempt),
-            job_key=str(self._key),
+            run_id=self._run_id(index, attempt),
+            job_key=str(key),
             call=step.call,
             run_as_user=step.run_as_user,
-            timeout=self._deadline.shorten(step.timeout or self._default_timeout),
+            timeout=step.timeout,
             environment={
                 "AWS_IOT_THING_NAME": self._thing_name,
-                "AWS_IOT_JOB_ID": self._key.job_id,
-                "AWS_IOT_JOBS_EXECUTION_NUMBER": str(self._key.execution_number),
+                "AWS_IOT_JOB_ID": key.job_id,
+                "AWS_IOT_JOBS_EXECUTION_NUMBER": str(key.execution_number),
                 "AWS_IOT_JOBS_STEP": str(index + 1),
                 "AWS_IOT_JOBS_ATTEMPT": str(attempt),
             },
         )
 
+    def _run_id(self, index: int, attempt: int) -> str:
+        return f"{self._job.record.key}.{index + 1}.{attempt}"
+
     def _end_step(self, index: int, step: Step, result: RunResult) -> StepState:
         status, reason = judge_step(step, result, self._deadline.seconds_left)
         if reason:
             label = step_label(self._document, index)
-            _LOGGER.info("Job %s, %s: %s", self._key.job_id, label, reason)
-        self._progress = replace(
-            self._progress,
-            stdout=(self._progress.stdout + result.stdout)[-_KEPT_OUTPUT:],
-            stderr=(self._progress.stderr + result.stderr)[-_KEPT_OUTPUT:],
-        )
+            _LOGGER.info("Job %s, %s: %s", self._job.record.key.job_id, label, reason)
         return self._change(
-            index, status=status, reason=reason, ended_at=datetime.now(UTC)
+            index, result, status=status, reason=reason, ended_at=datetime.now(UTC)
         )
 
-    def _change(self, index: int, **changes: object) -> StepState:
-        steps = list(self._progress.steps)
+    def _change(
+        self, index: int, result: RunResult | None = None, **changes: object
+    ) -> StepState:
+        """Change the state of a step, and add what it has written."""
+        progress = self._progress
+        steps = list(progress.steps)
         steps[index] = replace(steps[index], **changes)  # type: ignore[arg-type]
-        self._progress = replace(self._progress, steps=tuple(steps))
-        self._on_progress(self._progress)
+        progress = replace(progress, steps=tuple(steps))
+        if result is not None:
+            progress = replace(
+                progress,
+                stdout=(progress.stdout + result.stdout)[-_KEPT_OUTPUT:],
+                stderr=(progress.stderr + result.stderr)[-_KEPT_OUTPUT:],
+            )
+        self._job.change(progress=progress)
         return steps[index]
-
-    def _skip_the_rest(self) -> None:
-        for index, step in enumerate(self._progress.steps):
-            if step.status is StepStatus.PENDING:
-                self._change(index, status=StepStatus.SKIPPED)
 
     def _outcome(self) -> JobOutcome:
         status, reason = self._verdict()
@@ -188,13 +200,35 @@ class Execution:
         return JobStatus.SUCCEEDED, success_reason(self._document, steps)
 
 
-def _run_id(key: ExecutionKey, index: int, attempt: int) -> str:
-    return f"{key}.{index + 1}.{attempt}"
+_NO_MORE_ATTEMPTS = RunResult(
+    outcome=RunOutcome.REFUSED,
+    detail=(
+        f"interrupted {MAX_ATTEMPTS} times and not run again: the agent or the runner "
+        "ended each time before the step did"
+    ),
+)
 
 
-def _resumable(document: JobDocument, resumed: JobProgress | None) -> JobProgress:
+def stopped(progress: JobProgress) -> JobProgress:
+    """Return the progress of a job that goes no further: no step is or will be running."""
+    ends = {
+        StepStatus.IN_PROGRESS: StepStatus.STOPPED,
+        StepStatus.PENDING: StepStatus.SKIPPED,
+    }
+    steps = (
+        replace(step, status=ends.get(step.status, step.status))
+        for step in progress.steps
+    )
+    return replace(progress, steps=tuple(steps))
+
+
+def _note(event: object) -> None:
+    _LOGGER.debug("%s", event)
+
+
+def _resumable(document: JobDocument, resumed: JobProgress) -> JobProgress:
     """Return where to go on; at the beginning if the progress is of other steps."""
     names = [step.name for step in document.all_steps]
-    if resumed is not None and [step.name for step in resumed.steps] == names:
+    if [step.name for step in resumed.steps] == names:
         return resumed
     return JobProgress(steps=tuple(StepState(name=name) for name in names))

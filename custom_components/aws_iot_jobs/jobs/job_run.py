@@ -1,24 +1,25 @@
 """One job on this thing, from being handed out until AWS has accepted its outcome."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 import logging
 
 from ..aws_iot.errors import RequestRejectedError
 from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
-from ..runner.model import RunEvent, Runner
+from ..runner.model import Runner
+from ..runner.system import boot_id
 from .conditions import unmet_condition
 from .document import JobDocument, parse_job_document
 from .errors import InvalidJobDocumentError
 from .execution import Execution
-from .journal import JobRecord, Journal
-from .model import JobOutcome, JobProgress, StepState
+from .job import Job, JobStoppedError
+from .journal import JobRecord
+from .model import JobOutcome
 from .report import reason_details, running_details
 from .settings import AgentSettings
-from .timers import Deadline, step_timer_minutes
+from .tasks import end_task
+from .timers import Deadline, renewed, step_timer_minutes
 from .updates import ExecutionEndedError, ExecutionUpdates, Report
 
 _LOGGER = logging.getLogger(__name__)
@@ -29,161 +30,165 @@ class JobRun:
 
     def __init__(
         self,
-        execution: JobExecution,
-        record: JobRecord,
+        job: Job,
         *,
         settings: AgentSettings,
         service: JobsService,
         runner: Runner,
-        journal: Journal,
-        on_steps: Callable[[tuple[StepState, ...]], None],
+        tidied: Callable[[], Awaitable[None]],
     ) -> None:
-        """Go on with a job where its record is; `on_steps` is told of each change."""
-        self._execution = execution
+        """Go on with a job where its record is.
+
+        `tidied` is awaited before its first step: then the runner is done with earlier jobs.
+        """
+        self.job = job
         self._settings = settings
         self._runner = runner
-        self._journal = journal
-        self._on_steps = on_steps
-        self._updates = ExecutionUpdates(service, execution)
-        self.record = record
+        self._tidied = tidied
+        self._document: JobDocument | None = None
+        self._updates = ExecutionUpdates(service, job, self._report)
+        self.steps: asyncio.Task[JobOutcome] | None = None
 
     def probe(self) -> None:
         """Find out whether AWS still has the job as ours."""
         self._updates.probe()
 
-    async def run(self) -> JobOutcome:
+    async def run(self, execution: JobExecution) -> JobOutcome:
         """Run what is left of the job, and have AWS accept its outcome.
 
-        Returns the outcome as AWS has it. Raises RequestRejectedError when AWS does not
-        accept it: the record keeps it, to be sent when the job is handed out again.
+        Returns the outcome as AWS has it; `steps` may still be coming to its end then.
+        Raises RequestRejectedError when AWS does not accept it: the record keeps it, to be
+        sent when the job is handed out again.
         """
+        outcome = self.job.record.outcome
+        if outcome is None:
+            self.steps = asyncio.create_task(self._execute(execution))
+            try:
+                outcome = await self._until_ended(self.steps)
+            except ExecutionEndedError as err:
+                self.job.stop.set()
+                return _ended(err)
+        return await self.conclude(outcome)
+
+    async def conclude(self, outcome: JobOutcome) -> JobOutcome:
+        """Have AWS accept an outcome; return it, or how the job has ended there already."""
+        if self.job.record.outcome is None:
+            self.job.change(outcome=outcome)
+            await self.job.note()
         try:
-            if (outcome := self.record.outcome) is None:
-                outcome = await self._execute()
-                await self._remember(replace(self.record, outcome=outcome))
             await self._updates.finish(outcome.status, outcome.status_details)
         except ExecutionEndedError as err:
-            return JobOutcome(status=err.status, reason=_ENDED_BY_AWS[err.status])
+            return _ended(err)
         return outcome
 
-    async def give_up(self) -> JobOutcome:
-        """Tell the outcome of a job that AWS hands out no more; return how it ended there."""
-        outcome = self.record.outcome or _not_run(
-            JobStatus.FAILED, "interrupted, and not handed out again"
-        )
-        self.record = replace(self.record, outcome=outcome)
+    async def _until_ended(self, steps: asyncio.Task[JobOutcome]) -> JobOutcome:
+        """Wait for the outcome of the steps, and tell AWS of their progress meanwhile.
+
+        Raises ExecutionEndedError when AWS ends the execution before. Cancelled, it ends
+        the running step first.
+        """
+        telling = asyncio.create_task(self._updates.run())
         try:
-            return await self.run()
-        except RequestRejectedError as err:
-            _LOGGER.error("Job %s: %s", self.record.key.job_id, err)
-            return outcome
+            await asyncio.wait((steps, telling), return_when=asyncio.FIRST_COMPLETED)
+            if steps.done():
+                return _outcome(steps)
+            status = telling.result()
+        except BaseException:
+            await end_task(steps)
+            raise
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+        raise ExecutionEndedError(status)
 
-    async def _execute(self) -> JobOutcome:
-        """Run the job's document, and tell AWS of its progress.
+    async def _execute(self, execution: JobExecution) -> JobOutcome:
+        """Run the job's document.
 
-        Raises ExecutionEndedError when AWS ends the execution meanwhile.
+        Raises ExecutionEndedError when AWS has ended the execution before its first step.
         """
         try:
-            document = parse_job_document(self._execution.document)
+            document = parse_job_document(execution.document)
         except InvalidJobDocumentError as err:
-            return _not_run(JobStatus.REJECTED, f"invalid job document: {err}")
+            return not_run(JobStatus.REJECTED, f"invalid job document: {err}")
         if problem := unmet_condition(document.conditions, self._settings.facts):
-            return _not_run(JobStatus.REJECTED, f"not for this thing: {problem}")
-        steps = self._steps_of(document)
+            return not_run(JobStatus.REJECTED, f"not for this thing: {problem}")
+        steps = self._steps_of(document, execution)
         try:
-            await self._journal.save(replace(self.record, progress=steps.progress))
-            await self._updates.begin(self._report(document, steps.progress))
-        except OSError as err:
-            return _not_run(JobStatus.FAILED, f"the journal cannot be written: {err}")
+            await self.job.begin()
+            self._document = document
+            await self.job.unless_stopped(self._updates.begin())
+        except JobStoppedError:
+            return not_run(JobStatus.FAILED, "stopped before its first step")
         except RequestRejectedError as err:
-            return _not_run(
-                JobStatus.FAILED, f"AWS IoT did not accept its start: {err}"
-            )
-        return await self._run_and_tell(steps)
+            return not_run(JobStatus.FAILED, f"AWS IoT did not accept its start: {err}")
+        return await steps.run()
 
-    def _steps_of(self, document: JobDocument) -> Execution:
+    def _steps_of(self, document: JobDocument, execution: JobExecution) -> Execution:
+        same_boot = self.job.record.boot_id == boot_id()
+        timer = renewed(
+            self.job.record.timer,
+            execution.seconds_before_timed_out,
+            same_boot=same_boot,
+        )
+        self.job.change(timer=timer)
         return Execution(
-            self.record.key,
+            self.job,
             document,
             thing_name=self._settings.connection.thing_name,
             runner=self._runner,
-            deadline=Deadline(_seconds_until(self.record.ends_at)),
+            deadline=Deadline(None if timer is None else timer.left(same_boot=True)),
             default_timeout=self._settings.default_timeout,
-            resumed=self.record.progress,
-            save=self._remember_progress,
-            on_progress=lambda progress: self._progress(document, progress),
-            on_event=_note,
+            tidied=self._tidied,
         )
 
-    async def _run_and_tell(self, steps: Execution) -> JobOutcome:
-        running = asyncio.ensure_future(steps.run())
-        telling = asyncio.ensure_future(self._updates.run())
-        try:
-            await asyncio.wait((running, telling), return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                return _result(running)
-            status = telling.result()
-            steps.stop()
-            await running
-            raise ExecutionEndedError(status)
-        finally:
-            for task in (running, telling):
-                task.cancel()
-            await asyncio.gather(running, telling, return_exceptions=True)
-
-    async def _remember_progress(self, progress: JobProgress) -> None:
-        await self._remember(replace(self.record, progress=progress))
-
-    async def _remember(self, record: JobRecord) -> None:
-        """Note how far the job is. Once begun, it goes on without, if it must."""
-        self.record = record
-        try:
-            await self._journal.save(record)
-        except OSError as err:
-            _LOGGER.error(
-                "Job %s: the journal cannot be written: %s", record.key.job_id, err
-            )
-
-    def _progress(self, document: JobDocument, progress: JobProgress) -> None:
-        self.record = replace(self.record, progress=progress)
-        self._on_steps(progress.steps)
-        self._updates.progress(self._report(document, progress))
-
-    def _report(self, document: JobDocument, progress: JobProgress) -> Report:
+    def _report(self) -> Report:
         """Return what AWS is told of the running job."""
-        index = progress.last_started_index or 0
+        if (document := self._document) is None:
+            return Report()
+        index = self.job.record.progress.last_started_index or 0
         step = document.all_steps[index]
-        timeout = step.timeout or self._settings.default_timeout
-        # Where any step has a timer, the others must take it back.
-        timed = self._settings.default_timeout is not None or any(
-            other.timeout is not None for other in document.all_steps
-        )
+        timeouts = [
+            other.timeout or self._settings.default_timeout
+            for other in document.all_steps
+        ]
+        # Where no step has a limit, no timer was set that would have to be taken back.
+        timed = any(timeout is not None for timeout in timeouts)
         return Report(
-            details=running_details(step.name, index, len(document.all_steps)),
-            step_timer_minutes=step_timer_minutes(timeout) if timed else None,
+            details=running_details(step.name, index, len(timeouts)),
+            step_timer_minutes=step_timer_minutes(
+                timeouts[index:], self._settings.outage_allowance
+            )
+            if timed
+            else None,
         )
 
 
-def _note(event: RunEvent) -> None:
-    _LOGGER.debug("%s", event)
-
-
-def _result(running: asyncio.Future[JobOutcome]) -> JobOutcome:
-    """Return the outcome of a run; that of one that broke is a failure like any other."""
-    if (error := running.exception()) is None:
-        return running.result()
-    _LOGGER.error("A job ended with an unexpected error", exc_info=error)
-    return _not_run(JobStatus.FAILED, "internal error of the agent; its log says more")
-
-
-def _seconds_until(moment: datetime | None) -> float | None:
-    return None if moment is None else (moment - datetime.now(UTC)).total_seconds()
-
-
-def _not_run(status: JobStatus, reason: str) -> JobOutcome:
+def not_run(status: JobStatus, reason: str) -> JobOutcome:
+    """Return the outcome of a job that has not been run."""
     return JobOutcome(
         status=status, reason=reason, status_details=reason_details(reason)
     )
+
+
+def given_up(record: JobRecord) -> JobOutcome:
+    """Return the outcome of a job that AWS hands out no more."""
+    return record.outcome or not_run(
+        JobStatus.FAILED, "interrupted, and not handed out again"
+    )
+
+
+def _outcome(steps: asyncio.Task[JobOutcome]) -> JobOutcome:
+    """Return the outcome of a run; that of one that broke is a failure like any other."""
+    if isinstance(error := steps.exception(), ExecutionEndedError):
+        raise error
+    if error is None:
+        return steps.result()
+    _LOGGER.error("A job ended with an unexpected error", exc_info=error)
+    return not_run(JobStatus.FAILED, "internal error of the agent; its log says more")
+
+
+def _ended(err: ExecutionEndedError) -> JobOutcome:
+    return JobOutcome(status=err.status, reason=_ENDED_BY_AWS[err.status])
 
 
 _ENDED_BY_AWS = {

@@ -112,7 +112,8 @@ class AgentState:
     `connected` is true while AWS IoT is connected and all that is needed is subscribed;
     otherwise `error` says what is in the way, as far as it is known. `job` is the job
     that runs, `last_job` the one that ended last. `journal_set_aside` is where a journal
-    that could not be read is now.
+    that could not be read is now, `storage_problem` why jobs wait: in words, what keeps the
+    thing's files from being written.
     """
 
     connected: bool = False
@@ -120,6 +121,7 @@ class AgentState:
     job: JobState | None = None
     last_job: JobState | None = None
     journal_set_aside: Path | None = None
+    storage_problem: str | None = None
 
 
 def _last_started_index(steps: tuple[StepState, ...]) -> int | None:

@@ -3,14 +3,63 @@
 AWS counts step timers in minutes, from 1 to 10080, and ends a job up to a minute late.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 import math
 import time
 
 MARGIN_SECONDS = 15.0
 """How long before AWS's timer a step is told to stop: its grace time, and the report."""
 
+OUTAGE_ALLOWANCE_SECONDS = 30 * 60.0
+"""How long a thing may be offline beyond its steps' own time before AWS ends a job."""
+
 _NO_TIMER = -1
 _MAX_MINUTES = 10080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTimer:
+    """How much time AWS left to a job, in seconds, and when it said so.
+
+    The wall clock may jump, as on a machine that learns the time from its network. The
+    monotonic one does not, but begins anew with each boot.
+    """
+
+    seconds: float
+    told_at: datetime
+    told_monotonic: float
+
+    @classmethod
+    def of(cls, seconds: float | None) -> JobTimer | None:
+        """Return a timer with so many seconds left now, None for no timer."""
+        if seconds is None:
+            return None
+        return cls(
+            seconds=seconds,
+            told_at=datetime.now(UTC),
+            told_monotonic=time.monotonic(),
+        )
+
+    def left(self, *, same_boot: bool) -> float:
+        """Return the seconds that are left, as far as it can be known here."""
+        if same_boot:
+            return self.seconds - (time.monotonic() - self.told_monotonic)
+        return self.seconds - (datetime.now(UTC) - self.told_at).total_seconds()
+
+
+def renewed(
+    timer: JobTimer | None, told: int | None, *, same_boot: bool
+) -> JobTimer | None:
+    """Return a job's timer when AWS tells once more how many seconds are left.
+
+    AWS tells of what ends first, the timer of the job or one of a step: the job has that
+    long at least, and longer where it was told so before. One that had no timer has none.
+    """
+    if timer is None or told is None:
+        return None
+    return JobTimer.of(max(told, timer.left(same_boot=same_boot)))
 
 
 class Deadline:
@@ -34,11 +83,21 @@ class Deadline:
         return min(limits, default=None)
 
 
-def step_timer_minutes(timeout: float | None) -> int:
-    """Return the `stepTimeoutInMinutes` for a step; -1, no timer, for one without limit.
+def step_timer_minutes(
+    timeouts: Iterable[float | None], allowance: float = OUTAGE_ALLOWANCE_SECONDS
+) -> int:
+    """Return the `stepTimeoutInMinutes` for the steps that are left; -1 for no timer.
 
-    AWS's timer is for when this agent cannot end the step itself: it comes after.
+    AWS's timer is for things that are gone for good. It comes after all that is left, each
+    step with its timeout in seconds, and after an outage of `allowance` seconds, in which
+    it cannot be set anew. Where a step has no limit, or all of them more than AWS's timer
+    can have, there is none.
     """
-    if timeout is None:
+    left = 0.0
+    for timeout in timeouts:
+        if timeout is None:
+            return _NO_TIMER
+        left += timeout + MARGIN_SECONDS
+    if left > _MAX_MINUTES * 60:
         return _NO_TIMER
-    return min(math.ceil((timeout + MARGIN_SECONDS) / 60), _MAX_MINUTES)
+    return max(1, min(math.ceil((left + allowance) / 60), _MAX_MINUTES))

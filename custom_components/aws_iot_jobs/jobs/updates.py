@@ -6,21 +6,21 @@ whether an earlier update of ours got through, or the execution has ended otherw
 """
 
 import asyncio
-from collections.abc import Mapping
-import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import logging
 
-from ..aws_iot.errors import AwsIotError, RequestRejectedError
+from ..aws_iot.errors import RequestRejectedError
 from ..aws_iot.messages import RejectedCode
-from ..aws_iot.model import ExecutionState, JobExecution, JobStatus
+from ..aws_iot.model import JobStatus
 from ..aws_iot.service import JobsService
+from .job import Job
 from .report import stricter_details
 
 _LOGGER = logging.getLogger(__name__)
 
 MIN_INTERVAL_SECONDS = 2.0
-_MAX_VERSION_CHANGES = 5
+_MAX_REJECTIONS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +31,11 @@ class Report:
     it as it is.
     """
 
-    details: Mapping[str, str]
+    details: Mapping[str, str] | None = None
     step_timer_minutes: int | None = None
 
 
-class ExecutionEndedError(AwsIotError):
+class ExecutionEndedError(Exception):
     """The execution has ended without us: canceled, timed out, or removed."""
 
     def __init__(self, status: JobStatus) -> None:
@@ -47,31 +47,30 @@ class ExecutionEndedError(AwsIotError):
 class ExecutionUpdates:
     """The updates of one job execution."""
 
-    def __init__(self, service: JobsService, execution: JobExecution) -> None:
-        """Begin with the version that the execution was handed out with."""
+    def __init__(
+        self, service: JobsService, job: Job, report: Callable[[], Report]
+    ) -> None:
+        """Begin with the version in the job's record; `report` says where the job is."""
         self._service = service
-        self._key = execution.key
-        self._version = execution.version_number
-        self._report: Report | None = None
+        self._job = job
+        self._report = report
+        self._told = Report()
+        self._probing = False
         self._due = asyncio.Event()
+        self._sending = asyncio.Lock()
+        job.subscribe(lambda _: self._due.set())
 
-    async def begin(self, report: Report) -> None:
+    async def begin(self) -> None:
         """Say that the job is in progress; return when AWS has accepted it.
 
         Raises ExecutionEndedError, and RequestRejectedError where AWS does not accept it
         for another reason.
         """
-        self._report = report
-        await self._send_progress()
-
-    def progress(self, report: Report) -> None:
-        """Have `run` tell where the job is."""
-        if report != self._report:
-            self._report = report
-            self._due.set()
+        await self._send_report()
 
     def probe(self) -> None:
         """Have `run` find out whether the execution is still ours."""
+        self._probing = True
         self._due.set()
 
     async def run(self) -> JobStatus:
@@ -79,15 +78,16 @@ class ExecutionUpdates:
         while True:
             await self._due.wait()
             self._due.clear()
+            if not self._probing and self._report() == self._told:
+                continue
             try:
-                await self._send_progress()
+                await self._send_report()
             except ExecutionEndedError as err:
                 return err.status
             except RequestRejectedError as err:
                 # The job's end is told all the same, and then AWS's answer counts.
-                _LOGGER.debug(
-                    "Job %s: progress not accepted: %s", self._key.job_id, err
-                )
+                job_id = self._job.record.key.job_id
+                _LOGGER.debug("Job %s: progress not accepted: %s", job_id, err)
             await asyncio.sleep(MIN_INTERVAL_SECONDS)
 
     async def finish(self, status: JobStatus, details: Mapping[str, str]) -> None:
@@ -95,80 +95,56 @@ class ExecutionUpdates:
 
         Raises as `begin` does.
         """
-        await self._send(status, details)
+        await self._send(status, Report(details=details))
 
-    async def _send_progress(self) -> None:
-        report = self._report
-        if report is None:
-            await self._send(JobStatus.IN_PROGRESS, None)
-        else:
-            await self._send(
-                JobStatus.IN_PROGRESS, report.details, report.step_timer_minutes
-            )
+    async def _send_report(self) -> None:
+        self._probing = False
+        self._told = self._report()
+        await self._send(JobStatus.IN_PROGRESS, self._told)
 
-    async def _send(
-        self,
-        status: JobStatus,
-        details: Mapping[str, str] | None,
-        step_timer_minutes: int | None = None,
-    ) -> None:
-        """Send an update, with ever simpler details while AWS refuses them."""
-        attempts = [details]
-        if details is not None:
-            attempts.extend(stricter_details(details))
-        for attempt in attempts[:-1]:
-            with contextlib.suppress(_DetailsRefusedError):
-                await self._send_exactly(status, attempt, step_timer_minutes)
-                return
-        await self._send_exactly(status, attempts[-1], step_timer_minutes)
+    async def _send(self, status: JobStatus, report: Report) -> None:
+        """Send an update until AWS has it, with simpler details while it refuses them."""
+        async with self._sending:
+            await self._send_one(status, report)
 
-    async def _send_exactly(
-        self,
-        status: JobStatus,
-        details: Mapping[str, str] | None,
-        step_timer_minutes: int | None,
-    ) -> None:
-        for _ in range(_MAX_VERSION_CHANGES):
+    async def _send_one(self, status: JobStatus, report: Report) -> None:
+        details = report.details
+        simpler = iter(()) if details is None else stricter_details(details)
+        for _ in range(_MAX_REJECTIONS):
             try:
                 state = await self._service.update(
-                    self._key,
+                    self._job.record.key,
                     status,
-                    expected_version=self._version,
+                    expected_version=self._job.record.version_number,
                     status_details=details,
-                    step_timeout_minutes=step_timer_minutes,
+                    step_timeout_minutes=report.step_timer_minutes,
                 )
             except RequestRejectedError as err:
-                state = self._state_of(err)
-                if state.status.terminal and state.status is not status:
-                    raise ExecutionEndedError(state.status) from err
+                rejected = err
             else:
-                self._version = state.version_number
+                self._job.change(version_number=state.version_number)
                 return
-            if state.status is status and status.terminal:
-                # An earlier try got through, only its answer did not.
+            if rejected.code == RejectedCode.INVALID_REQUEST:
+                # Most likely AWS does not like the status details.
+                if (details := next(simpler, None)) is None:
+                    break
+            elif self._has_taken(status, rejected):
                 return
-            self._version = state.version_number
-        raise RequestRejectedError(
-            RejectedCode.VERSION_MISMATCH, "the version changes all the time", None
-        )
+        raise rejected
 
-    def _state_of(self, err: RequestRejectedError) -> ExecutionState:
-        """Return the real state of the execution behind a rejection.
+    def _has_taken(self, status: JobStatus, rejected: RequestRejectedError) -> bool:
+        """Tell whether an earlier try got through, of which only the answer did not.
 
-        Raises what the rejection means when there is none.
+        Otherwise the version is known now. Raises ExecutionEndedError, and the rejection
+        where it says nothing of the execution's state.
         """
-        match err.code:
-            case RejectedCode.INVALID_REQUEST:
-                raise _DetailsRefusedError(err) from err
-            case RejectedCode.RESOURCE_NOT_FOUND:
-                raise ExecutionEndedError(JobStatus.REMOVED) from err
-        if err.state is None:
-            raise err
-        return err.state
-
-
-class _DetailsRefusedError(RequestRejectedError):
-    """AWS answered InvalidRequest: most likely it does not like the status details."""
-
-    def __init__(self, err: RequestRejectedError) -> None:
-        super().__init__(err.code, str(err), err.state)
+        if rejected.code == RejectedCode.RESOURCE_NOT_FOUND:
+            raise ExecutionEndedError(JobStatus.REMOVED) from rejected
+        if (state := rejected.state) is None:
+            raise rejected
+        if self._job.record.is_another(state):
+            raise ExecutionEndedError(JobStatus.REMOVED) from rejected
+        if state.status.terminal and state.status is not status:
+            raise ExecutionEndedError(state.status) from rejected
+        self._job.change(version_number=state.version_number)
+        return state.status.terminal

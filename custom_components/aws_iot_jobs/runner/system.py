@@ -1,6 +1,8 @@
 """What the system is that steps run on. Blocks: not for an event loop."""
 
 import contextlib
+from functools import cache
+from pathlib import Path
 import platform
 
 
@@ -11,3 +13,12 @@ def operating_systems() -> list[str]:
         release = platform.freedesktop_os_release()
         names += [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
     return list(dict.fromkeys(name.lower() for name in names if name))
+
+
+@cache
+def boot_id() -> str:
+    """Return what tells this boot of the machine from others; empty where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey
 from custom_components.aws_iot_jobs.jobs.document import parse_job_document
 from custom_components.aws_iot_jobs.jobs.execution import Execution
-from custom_components.aws_iot_jobs.jobs.model import JobOutcome, JobProgress
+from custom_components.aws_iot_jobs.jobs.job import Job
+from custom_components.aws_iot_jobs.jobs.journal import JobRecord, Journal
+from custom_components.aws_iot_jobs.jobs.model import JobOutcome
 from custom_components.aws_iot_jobs.jobs.timers import Deadline
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
 
@@ -34,18 +37,17 @@ class Engine:
     async def run(self, document: Mapping[str, Any]) -> JobOutcome:
         """Run a job's steps to their end."""
 
-        async def save(_: JobProgress) -> None:
-            """Remember nothing."""
+        async def tidied() -> None:
+            """Have nothing of an earlier job."""
 
+        record = JobRecord(key=ExecutionKey("job-1", 1), started_at=datetime.now(UTC))
         execution = Execution(
-            ExecutionKey("job-1", 1),
+            Job(record, Journal(self.work), on_storage=lambda _: None),
             parse_job_document(document),
             thing_name="thing-1",
             runner=LocalRunner(self.handlers, self.work, grace=1),
             deadline=Deadline(None),
-            save=save,
-            on_progress=lambda _: None,
-            on_event=lambda _: None,
+            tidied=tidied,
         )
         return await execution.run()
 
