@@ -205,6 +205,8 @@ class FakeJobsService:
         self.executions.remove(execution)
         execution.status = "REMOVED"
         self._numbers.pop((execution.thing_name, execution.job_id), None)
+        # That another one comes in its place at once is told all the same.
+        self._next[execution.thing_name] = ("", 0, 0)
         self._spawn(self._notify(execution.thing_name))
 
     async def until(self, condition: Callable[[], bool], within: float = 20) -> None:

@@ -41,6 +41,7 @@ def _state(state: AgentState) -> dict[str, Any]:
         "journal_set_aside": None
         if state.journal_set_aside is None
         else str(state.journal_set_aside),
+        "storage_problem": state.storage_problem,
         "job": _job(state.job),
         "last_job": _job(state.last_job),
     }

@@ -20,6 +20,7 @@ class Issue(StrEnum):
     HANDLERS = "handlers"
     JOURNAL = "journal"
     RUNNER = "runner"
+    STORAGE = "storage"
     TAKEN_OVER = "taken_over"
 
 
@@ -76,6 +77,7 @@ class AgentIssues:
         self._hass = hass
         self._issues = issues
         self._journal_told = False
+        self._storage_problem: str | None = None
         self._taken_over = False
         self._cancel_stable: CALLBACK_TYPE | None = None
 
@@ -91,6 +93,7 @@ class AgentIssues:
                 persistent=True,
                 path=str(state.journal_set_aside),
             )
+        self._take_storage(state.storage_problem)
         if isinstance(state.error, TakenOverError):
             self._taken_over = True
             self._issues.async_show(Issue.TAKEN_OVER, "taken_over")
@@ -98,9 +101,23 @@ class AgentIssues:
 
     @callback
     def async_stop(self) -> None:
-        """Stop to look: what is the matter with the connection is not known any more."""
+        """Stop to look: what is the matter from now on is not known any more."""
         self._wait_until_stable(connected=False)
-        self._issues.async_clear(Issue.TAKEN_OVER)
+        self._issues.async_clear(Issue.STORAGE, Issue.TAKEN_OVER)
+
+    def _take_storage(self, problem: str | None) -> None:
+        if problem == self._storage_problem:
+            return
+        self._storage_problem = problem
+        if problem is None:
+            self._issues.async_clear(Issue.STORAGE)
+        else:
+            self._issues.async_show(
+                Issue.STORAGE,
+                "storage",
+                severity=ir.IssueSeverity.ERROR,
+                problem=problem,
+            )
 
     def _wait_until_stable(self, *, connected: bool) -> None:
         """Count how long a connection lasts: in a fight there are many short ones."""

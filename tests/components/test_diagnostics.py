@@ -79,6 +79,7 @@ async def test_before_any_job(
         "connected": False,
         "error": None,
         "journal_set_aside": None,
+        "storage_problem": None,
         "job": None,
         "last_job": None,
     }

@@ -111,6 +111,7 @@ def test_issues_are_translated(words: dict[str, Any]) -> None:
     problems = {"unreachable", "token_refused", "version"}
     assert words["issues"].keys() == {
         "journal_set_aside",
+        "storage",
         "taken_over",
         "handler_permissions",
         *(f"{place}_{problem}" for place in ("app", "runner") for problem in problems),

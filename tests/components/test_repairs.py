@@ -30,6 +30,23 @@ CONNECTED = AgentState(connected=True)
 TAKEN_OVER = AgentState(error=TakenOverError(THING))
 
 
+async def test_disk_that_is_full(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """What is in the way is told while it is, and not longer."""
+    problem = "/config/aws_iot_jobs/things/thing-1: No space left on device"
+    agent.push(AgentState(connected=True, storage_problem=problem))
+    (issue,) = issues(hass)
+    assert issue.translation_key == "storage"
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["problem"] == problem
+    agent.push(AgentState(connected=True))
+    assert not issues(hass)
+    agent.push(AgentState(connected=True, storage_problem=problem))
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert not issues(hass)
+
+
 async def test_journal_set_aside(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,

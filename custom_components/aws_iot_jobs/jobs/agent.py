@@ -270,14 +270,11 @@ class Agent:
 
     def _take_storage(self, error: OSError | None) -> None:
         """Take what keeps the thing's files from being written, or that nothing does."""
-        problem = None if error is None else error.strerror or str(error)
-        if problem is not None and self._state.storage_problem is None:
-            _LOGGER.warning(
-                "The jobs of %s wait: %s cannot be written: %s",
-                self._thing_name,
-                self._settings.directory,
-                problem,
-            )
+        problem = None
+        if error is not None:
+            problem = f"{self._settings.directory}: {error.strerror or error}"
+            if self._state.storage_problem is None:
+                _LOGGER.warning("The jobs of %s wait: %s", self._thing_name, problem)
         self._change(storage_problem=problem)
 
     def _notified(self, execution: JobExecution | None) -> None:

@@ -112,8 +112,8 @@ class AgentState:
     `connected` is true while AWS IoT is connected and all that is needed is subscribed;
     otherwise `error` says what is in the way, as far as it is known. `job` is the job
     that runs, `last_job` the one that ended last. `journal_set_aside` is where a journal
-    that could not be read is now, `storage_problem` why jobs wait: in words, what keeps the
-    thing's files from being written.
+    that could not be read is now, `storage_problem` why jobs wait, in words: which
+    files cannot be written, and why.
     """
 
     connected: bool = False

@@ -1,0 +1,205 @@
+"""A disk that is full, read-only or gone: it costs time, but no job and no step."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+import contextlib
+import errno
+import os
+from pathlib import Path
+import shutil
+import subprocess
+
+import pytest
+
+from custom_components.aws_iot_jobs.jobs import (
+    agent as agent_module,
+    files,
+    job as job_module,
+)
+from custom_components.aws_iot_jobs.jobs.journal import Journal
+
+from ..agent_process import AgentProcess
+from ..broker import Broker
+from ..fake_jobs_service import FakeJobsService
+from .conftest import THING, Device
+from .documents import command_step, document
+
+DISK_BYTES = 512 * 1024
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again soon."""
+    monkeypatch.setattr(agent_module, "_FIRST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(job_module, "_FIRST_PAUSE_SECONDS", 0.1)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return what the steps write to, on another disk."""
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a small disk where the thing has its files."""
+    directory = tmp_path / "thing"
+    directory.mkdir()
+    mount = [
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        f"size={DISK_BYTES}",
+        "tmpfs",
+        str(directory),
+    ]
+    subprocess.run(mount, check=True)
+    yield directory
+    subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+@pytest.fixture
+async def agent_process(broker: Broker, tmp_path: Path) -> AsyncIterator[AgentProcess]:
+    """Make an agent that can be killed."""
+    handlers = tmp_path / "handlers"
+    handlers.mkdir(mode=0o700)
+    process = AgentProcess(broker.settings(THING), tmp_path, handlers)
+    yield process
+    await process.stop()
+
+
+def _fill(disk: Path) -> None:
+    """Leave nothing free, as a log that is written to all the time."""
+    with (disk / "filler").open("ab", buffering=0) as file:
+        for size in (4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+
+
+def _noted(log: Path) -> list[str]:
+    return log.read_text().split() if log.exists() else []
+
+
+async def _has_noted(log: Path, word: str) -> None:
+    async with asyncio.timeout(20):
+        while word not in _noted(log):
+            await asyncio.sleep(0.02)
+
+
+def _note(log: Path, name: str, then: str = "true") -> dict[str, object]:
+    return command_step(f"sh,-c,echo {name}.$AWS_IOT_JOBS_ATTEMPT >>{log}; {then}")
+
+
+@pytest.mark.parametrize("filled", ["once", "again and again"])
+async def test_finished_steps_are_not_repeated_when_the_disk_fills_up(
+    agent_process: AgentProcess,
+    service: FakeJobsService,
+    disk: Path,
+    log: Path,
+    filled: str,
+) -> None:
+    """The agent is killed in a later step, or waits for room before it."""
+    await agent_process.start()
+    gate = log.with_name("gate")
+    wait = f"until [ -e {gate} ]; do sleep 0.02; done"
+    job = service.create_job(
+        document(
+            _note(log, "a", wait),
+            _note(log, "b"),
+            _note(log, "c"),
+            _note(log, "d", "[ $AWS_IOT_JOBS_ATTEMPT -gt 1 ] || sleep 60"),
+        )
+    )
+    await _has_noted(log, "a.1")
+    _fill(disk)
+    gate.touch()
+    if filled == "once":
+        await _has_noted(log, "d.1")
+    else:
+        await _has_noted(log, "b.1")
+        for _ in range(20):
+            _fill(disk)
+            await asyncio.sleep(0.02)
+    await agent_process.kill()
+    (disk / "filler").unlink()
+    await agent_process.start()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    begun = [word.partition(".")[0] for word in _noted(log)]
+    assert sorted(set(begun)) == ["a", "b", "c", "d"]
+    again = [word for word in _noted(log) if not word.endswith(".1")]
+    # Only the step that was interrupted may come twice, and then says so.
+    assert len(again) <= 1
+    assert len(set(_noted(log))) == len(_noted(log))
+
+
+async def test_a_full_disk_does_not_empty_the_queue(
+    disk: Path, device: Device, service: FakeJobsService, log: Path
+) -> None:
+    """No job is taken while there is no room; then all run."""
+    await service.ended(service.create_job(document(_note(log, "first"))))
+    await device.until(lambda state: state.last_job is not None)
+    _fill(disk)
+    jobs = [service.create_job(document(_note(log, f"n{n}"))) for n in range(5)]
+    await device.until(lambda state: state.storage_problem is not None)
+    assert device.state.storage_problem == f"{disk}: No space left on device"
+    assert {job.status for job in jobs} == {"QUEUED"}
+    (disk / "filler").unlink()
+    for job in jobs:
+        await service.ended(job)
+        assert job.status == "SUCCEEDED"
+    await device.until(lambda state: state.storage_problem is None)
+    assert _noted(log) == ["first.1", *(f"n{n}.1" for n in range(5))]
+
+
+async def test_no_step_starts_that_the_journal_does_not_know(
+    device: Device,
+    service: FakeJobsService,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a card that is read-only all of a sudden; a cancel is heard meanwhile."""
+    write = files._write_atomically
+    refusing = [True]
+
+    async def refused(path: Path, data: bytes) -> None:
+        if refusing and b'"IN_PROGRESS"' in data:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        await write(path, data)
+
+    monkeypatch.setattr(files, "_write_atomically", refused)
+    canceled = service.create_job(document(_note(log, "a")))
+    await device.until(lambda state: state.storage_problem is not None)
+    service.end(canceled, "CANCELED")
+    await device.until(lambda state: state.last_job is not None)
+    assert device.state.last_job is not None
+    assert device.state.last_job.status == "CANCELED"
+    assert [step.status for step in device.state.last_job.steps] == ["SKIPPED"]
+    job = service.create_job(document(_note(log, "b")))
+    await device.until(lambda state: state.job is not None)
+    await device.until(lambda state: state.storage_problem is not None)
+    assert _noted(log) == []
+    refusing.clear()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    assert _noted(log) == ["b.1"]
+
+
+async def test_a_thing_folder_that_has_vanished_is_made_again(
+    device: Device, service: FakeJobsService, log: Path
+) -> None:
+    """Between jobs and in mid-job."""
+    gate = log.with_name("gate")
+    wait = f"until [ -e {gate} ]; do sleep 0.02; done"
+    shutil.rmtree(device.settings.directory)
+    job = service.create_job(document(_note(log, "a", wait), _note(log, "b")))
+    await _has_noted(log, "a.1")
+    shutil.rmtree(device.settings.directory)
+    gate.touch()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    await device.until(lambda state: state.job is None)
+    content = await Journal(device.settings.directory).load()
+    assert content.last_job == device.state.last_job
