@@ -57,6 +57,31 @@ async def test_the_processes_of_a_job_are_ended(
     assert "that outlived their agent" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "hiding",
+    [
+        "exec env -i sh -c 'echo $$; sleep 60; sleep 60'",
+        "env -i sh -c 'echo $$; sleep 60; sleep 60' & exec sleep 0.3",
+        "env -i timeout 60 sh -c 'echo $$; sleep 60; sleep 60'",
+        "exec 2>/dev/null; set -m; env -i sh -c 'echo $$; sleep 60; sleep 60' & wait",
+        "exec setpriv --reuid=nobody --clear-groups env -i sh -c 'echo $$; sleep 60;:'",
+        "su - nobody -s /bin/sh -c 'echo $$; sleep 60; sleep 60' 2>/dev/null",
+    ],
+)
+async def test_those_that_hide_their_environment_are_ended(
+    impatient: Bench, abandon: Abandon, hiding: str
+) -> None:
+    """Whether the process that was started lives or not."""
+    pids = await abandon(hiding, 1)
+    if "sleep 0.3" in hiding:
+        leader = os.getsid(pids[0])
+        async with asyncio.timeout(20):
+            while living(leader):
+                await asyncio.sleep(0.02)
+    await impatient.runner.recover(JOB)
+    assert not any(map(living, pids))
+
+
 async def test_those_that_ignore_sigterm_are_killed(
     impatient: Bench, abandon: Abandon
 ) -> None:

@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from custom_components.aws_iot_jobs.runner.model import RunOutcome, RunResult
+from custom_components.aws_iot_jobs.runner.model import RunEvent, RunOutcome, RunResult
 
-from .bench import Bench, write
+from .bench import Bench, request, write
 from .processes import children, living
 
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
@@ -273,6 +273,20 @@ async def test_commands_that_cannot_run_are_refused(bench: Bench) -> None:
         result = await bench.command(argv0)
         assert result.outcome is RunOutcome.REFUSED
         assert result.detail.startswith(detail)
+
+
+async def test_a_listener_that_raises_does_not_disturb_the_step(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told in the log, once."""
+
+    def fail(event: RunEvent) -> None:
+        raise ValueError("no such sensor")
+
+    script = "for i in 1 2 3; do echo $i; sleep 0.1; done"
+    result = await bench.runner.run(request("sh", "-c", script), fail)
+    assert (result.exit_status, result.stdout) == (0, "1\n2\n3\n")
+    assert caplog.text.count("ValueError: no such sensor") == 1
 
 
 async def test_runs_side_by_side_keep_apart(bench: Bench) -> None:

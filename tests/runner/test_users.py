@@ -321,6 +321,29 @@ def test_a_cancellation_ends_what_runs_under_sudo(
 
 
 @needs_root
+def test_what_outlives_an_agent_under_sudo_is_ended(
+    run_unprivileged: RunUnprivileged,
+) -> None:
+    """The agent may look into none of it, so it is found and ended as it was started."""
+    result = run_unprivileged("sh", "-c", STUBBORN, kill="ready")
+    assert not living(int(result["stdout"].split()[0]))
+
+
+@needs_root
+@pytest.mark.parametrize("hidepid", ["noaccess", "invisible", "ptraceable", "all"])
+@pytest.mark.parametrize("user", ["daemon", "nobody"])
+def test_what_proc_hides_is_killed_like_any(
+    run_unprivileged: RunUnprivileged, hidepid: str, user: str
+) -> None:
+    """What cannot be looked at is not taken for dead."""
+    result = run_unprivileged(
+        "sh", "-c", STUBBORN, run_as_user=user, timeout=1.5, hidepid=hidepid
+    )
+    assert (result["outcome"], result["signal"]) == ("timed_out", "SIGKILL")
+    assert not living(int(result["stdout"].split()[0]))
+
+
+@needs_root
 def test_what_sudo_does_not_allow_is_a_failure(
     run_unprivileged: RunUnprivileged, open_path: Path
 ) -> None:
@@ -344,6 +367,21 @@ def test_a_process_that_cannot_be_ended_does_not_hold_the_job(
     )
     assert (result["outcome"], result["exit_status"]) == ("timed_out", None)
     assert result["detail"] == "its process could not be ended"
+
+
+@needs_root
+def test_what_is_left_and_cannot_be_ended_is_told(
+    run_unprivileged: RunUnprivileged, open_path: Path
+) -> None:
+    """The process itself has ended by itself, and that counts."""
+    (open_path / "bin/refuse").write_text("kill")
+    result = run_unprivileged(
+        "sh", "-c", "sleep 5 >/dev/null 2>&1 & echo $$", kill_seconds=0.2
+    )
+    assert (result["outcome"], result["exit_status"]) == ("exited", 0)
+    assert result["detail"] == (
+        f"what it left running could not be ended: process group {result['pid']}"
+    )
 
 
 @needs_root

@@ -1,54 +1,55 @@
 """End processes whose parent was killed and can no longer."""
 
 import asyncio
-import contextlib
+from functools import partial
 import logging
-import os
-import signal
 
-from .proc import groups_with_environment
+from .ending import end_groups, send_signals
+from .family import Family, Leader
+from .proc import CannotLookError, group_answers
 
 _LOGGER = logging.getLogger(__name__)
 
-_KILL_SECONDS = 5.0
-_POLL_SECONDS = 0.1
+_PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.2
+_MAY_RUN = "What has outlived its agent may still run, and is not ended: %s"
 
 
-async def end_leftovers(setting: str, grace: float) -> None:
-    """End the groups of all processes that were started with `NAME=value`.
+async def end_leftovers(
+    setting: str,
+    grace: float,
+    *,
+    leader: Leader | None = None,
+    signal_command: tuple[str, ...] = (),
+) -> None:
+    """End a session, and all that was started with `NAME=value`.
 
-    SIGTERM, `grace` seconds, SIGKILL. Finds what this process may look into: as root,
-    everything.
+    SIGTERM, `grace` seconds, SIGKILL. `signal_command` begins the argv of a command that
+    signals what this process may not. Nothing that cannot be seen is ended: it could be a
+    stranger's.
     """
-    if not (groups := await _groups(setting)):
-        return
-    _LOGGER.warning(
-        "Ending process groups %s that outlived their agent", sorted(groups)
-    )
-    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_SECONDS)):
-        _signal(groups, number)
-        groups = await _left_after(setting, seconds)
-        if not groups:
+    if leader is not None and leader.started is None:
+        if group_answers(leader.pid):
+            _LOGGER.error(_MAY_RUN, f"/proc has hidden process {leader.pid}")
+        leader = None
+    give_up_at = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    while True:
+        try:
+            await _end(Family(leader, setting), grace, signal_command)
+        except CannotLookError as err:
+            if asyncio.get_running_loop().time() >= give_up_at:
+                _LOGGER.error(_MAY_RUN, err)
+                return
+            # A lack of file descriptors may pass.
+            await asyncio.sleep(_PAUSE_SECONDS)
+        else:
             return
-    _LOGGER.error("Process groups %s cannot be ended", sorted(groups))
 
 
-async def _left_after(setting: str, seconds: float) -> set[int]:
-    """Return the groups that still live after that time, or none as soon as none does."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while groups := await _groups(setting):
-        if asyncio.get_running_loop().time() >= deadline:
-            break
-        await asyncio.sleep(_POLL_SECONDS)
-    return groups
-
-
-async def _groups(setting: str) -> set[int]:
-    # This process may itself have been started by a job.
-    return await asyncio.to_thread(groups_with_environment, setting) - {os.getpgrp()}
-
-
-def _signal(groups: set[int], number: signal.Signals) -> None:
-    for group in groups:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, number)
+async def _end(family: Family, grace: float, signal_command: tuple[str, ...]) -> None:
+    if groups := (await asyncio.to_thread(family.look)).groups:
+        _LOGGER.warning(
+            "Ending process groups %s that outlived their agent", sorted(groups)
+        )
+        send = partial(send_signals, signal_command=signal_command)
+        await end_groups(family.look, send, grace=grace)

@@ -1,61 +1,148 @@
-"""Look at the system's processes through /proc. Blocks: not for an event loop."""
+"""Look at the system's processes through /proc. Blocks: not for an event loop.
 
-from collections.abc import Iterator
+"There is no such process" and "it could not be looked" are two answers: the second is a
+CannotLookError, and nobody may take it for the first.
+"""
+
+from collections.abc import Callable, Iterable
+import contextlib
 from dataclasses import dataclass
 import os
 from pathlib import Path
 
+_STAT_BYTES = 4096
+
+
+class CannotLookError(Exception):
+    """The system's processes cannot be seen; its message says why."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessStatus:
-    """What /proc says of a process."""
+    """What /proc says of a process.
+
+    `started` is in clock ticks after the boot: with `pid`, it is one process for sure.
+    """
 
     pid: int
+    parent: int
     group: int
+    session: int
+    started: int
     living: bool
 
 
-def group_lives(group: int) -> bool:
-    """Tell whether a process group has a member that is more than a zombie.
+class SpareDescriptor:
+    """A file descriptor kept for the moment when there is none left to look with."""
 
-    Zombies whose parent has not reaped them yet still answer to signals.
+    def __init__(self) -> None:
+        """Open it, if that is possible."""
+        self._descriptor: int | None = None
+        self._open()
+
+    def lend[T](self, look: Callable[[], T]) -> T:
+        """Return what a look finds, with this descriptor's place if it needs that."""
+        try:
+            return look()
+        except CannotLookError:
+            self.close()
+            try:
+                return look()
+            finally:
+                self._open()
+
+    def close(self) -> None:
+        """Give it back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> None:
+        with contextlib.suppress(OSError):
+            self._descriptor = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def processes() -> list[ProcessStatus]:
+    """Return the processes that this one may see, zombies too.
+
+    Raises CannotLookError where there is no /proc, where it is of other processes than
+    these, and when no file can be opened.
     """
-    return any(process.group == group and process.living for process in processes())
+    try:
+        if Path("/proc/self").readlink().name != str(os.getpid()):
+            raise CannotLookError("/proc is of another namespace")
+        names = [entry.name for entry in Path("/proc").iterdir()]
+    except OSError as err:
+        raise CannotLookError(f"/proc cannot be read: {err.strerror}") from err
+    pids = (int(name) for name in names if name.isdecimal())
+    return [status for pid in pids if (status := process_status(pid)) is not None]
 
 
-def groups_with_environment(setting: str) -> set[int]:
-    """Return the groups of the living processes that were started with `NAME=value`."""
+def process_status(pid: int) -> ProcessStatus | None:
+    """Return what /proc says of a process; None for one that is not there, or is hidden.
+
+    Raises CannotLookError when no file can be opened.
+    """
+    try:
+        text = _read(f"/proc/{pid}/stat")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    except OSError as err:
+        raise CannotLookError(f"/proc/{pid} cannot be read: {err.strerror}") from err
+    # The name, in parentheses, may hold anything.
+    fields = text[text.rindex(b")") + 2 :].split()
+    return ProcessStatus(
+        pid=pid,
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        started=int(fields[19]),
+        living=fields[0] not in (b"Z", b"X"),
+    )
+
+
+def groups_with_environment(
+    setting: str, among: Iterable[ProcessStatus] | None = None
+) -> set[int]:
+    """Return the groups of the living processes that were started with `NAME=value`.
+
+    Of those whose environment this process may see: as root, all. Raises CannotLookError
+    where `among` is not given and the processes cannot be seen.
+    """
     wanted = os.fsencode(setting)
     return {
         process.group
-        for process in processes()
+        for process in (processes() if among is None else among)
         if process.living and wanted in _environment(process.pid)
     }
 
 
-def processes() -> Iterator[ProcessStatus]:
-    """Yield the processes that can be seen; none where there is no /proc."""
-    try:
-        entries = list(Path("/proc").iterdir())
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.isdecimal() and (status := _status(int(entry.name))) is not None:
-            yield status
+def group_answers(group: int) -> bool:
+    """Tell whether the kernel knows a process group, and be it of zombies alone.
 
-
-def _status(pid: int) -> ProcessStatus | None:
+    It needs neither /proc nor a file descriptor.
+    """
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    # The name, in parentheses, may hold anything.
-    state, _parent, group, *_ = text[text.rindex(b")") + 2 :].split(maxsplit=3)
-    return ProcessStatus(pid=pid, group=int(group), living=state not in (b"Z", b"X"))
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _environment(pid: int) -> list[bytes]:
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
+    except OSError as err:
+        raise CannotLookError(f"/proc/{pid} cannot be read: {err.strerror}") from err
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _STAT_BYTES)
+    finally:
+        os.close(descriptor)

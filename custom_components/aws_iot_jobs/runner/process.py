@@ -1,31 +1,31 @@
-"""One process and its group, from start to reaped.
+"""One process and its session, from start to reaped.
 
-The process leads a session and a process group of its own. The group ends with it: what
-it leaves running in the background gets SIGTERM, and after the grace time SIGKILL.
+The process leads a session of its own. The session ends with it, in all its process groups:
+what it leaves running in the background gets SIGTERM, and after the grace time SIGKILL.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import contextlib
+from dataclasses import dataclass
 import errno
-import logging
+from functools import partial
 import os
 from pathlib import Path
 import shutil
 import signal
 from typing import Self
 
+from .ending import end_groups, send_signals, wait_for_any
+from .family import Family, Leader, Seen
 from .model import Stream
-from .proc import group_lives
+from .proc import CannotLookError, SpareDescriptor, group_answers
 
-_LOGGER = logging.getLogger(__name__)
-
-# How long a pipe may stay open after the group has ended: by then only a process that has
-# left the group, a daemon, can hold it.
+# How long a pipe may stay open after the session has ended: by then only a process that has
+# left it, a daemon, can hold it.
 _DRAIN_SECONDS = 1.0
-# How long a group may take to end after SIGKILL, which needs no consent, only a moment.
-_KILL_SECONDS = 5.0
-_POLL_SECONDS = 0.05
+# How long the event loop may take to notice that a process has ended.
+_REAP_SECONDS = 5.0
 _STREAMS = {1: Stream.STDOUT, 2: Stream.STDERR}
 
 
@@ -57,8 +57,22 @@ class _Protocol(asyncio.SubprocessProtocol):
         self.closed.set()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a process has ended, and what of it has not.
+
+    `returncode` is the exit status, or the negative number of the signal that ended the
+    process; None when not even SIGKILL has ended it. `by_itself` when it had ended before a
+    signal was sent. `left` are the process groups that could not be ended.
+    """
+
+    returncode: int | None
+    by_itself: bool
+    left: frozenset[int] = frozenset()
+
+
 class Process:
-    """A started process. Await `end`, then nothing of it is left."""
+    """A started process. Await `end`, once, then nothing of it is left."""
 
     def __init__(
         self,
@@ -70,7 +84,8 @@ class Process:
         self._transport = transport
         self._protocol = protocol
         self._signal_command = signal_command
-        self._kill_at: float | None = None
+        self._spare = SpareDescriptor()
+        self._by_itself: bool | None = None
         self.pid = transport.get_pid()
 
     @classmethod
@@ -101,7 +116,7 @@ class Process:
             transport, protocol = await asyncio.shield(starting)
         except asyncio.CancelledError:
             with contextlib.suppress(OSError, ValueError):
-                await cls(*await starting, signal_command).end(grace=0)
+                cls(*await starting, signal_command).kill()
             raise
         return cls(transport, protocol, signal_command)
 
@@ -109,91 +124,77 @@ class Process:
         """Wait until the process itself has ended."""
         await self._protocol.exited.wait()
 
-    async def end(self, grace: float) -> int | None:
-        """End what still runs of it: SIGTERM to its group, `grace` seconds, SIGKILL.
+    async def end(
+        self,
+        grace: float,
+        *,
+        leader: Leader | None = None,
+        setting: str = "",
+        hurry: asyncio.Event | None = None,
+    ) -> Ended:
+        """End what still runs of its session: SIGTERM, `grace` seconds, SIGKILL.
 
-        Returns the exit status, or the negative number of the signal that ended the
-        process, when all of its output has been read; None when not even SIGKILL has
-        ended it. A call that was cancelled may be made again: it goes on, with the
-        shorter grace time.
+        `leader` is this process, with the time of its start where that is known. What
+        carries the `NAME=value` of `setting` in its environment is ended too. Once `hurry`
+        is set, there is no more grace time. Returns when all output has been read.
         """
-        loop = asyncio.get_running_loop()
-        if await self._lives() and not await self._ends_by(
-            await self._terminate(grace)
-        ):
-            await self._signal(signal.SIGKILL)
-            if not await self._ends_by(loop.time() + _KILL_SECONDS):
-                _LOGGER.error("Process group %d cannot be ended", self.pid)
-        await self._close()
-        return self._transport.get_returncode()
-
-    async def _terminate(self, grace: float) -> float:
-        """Send SIGTERM to the group, once; return when its grace time is over."""
-        kill_at = asyncio.get_running_loop().time() + grace
-        if self._kill_at is None:
-            self._kill_at = kill_at
-            await self._signal(signal.SIGTERM)
-        self._kill_at = min(self._kill_at, kill_at)
-        return self._kill_at
-
-    async def _ends_by(self, when: float) -> bool:
+        hurry = hurry or asyncio.Event()
+        family = Family(leader or Leader(pid=self.pid), setting)
         try:
-            async with asyncio.timeout_at(when):
-                await self.exited()
-                while await self._lives():
-                    await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError:
-            return False
-        return True
+            left = await end_groups(
+                partial(self._look, family), self._send, grace=grace, hurry=hurry
+            )
+            if not left:
+                await wait_for_any(_REAP_SECONDS, self._protocol.exited)
+            await self._close(hurry)
+        finally:
+            self._spare.close()
+        return Ended(
+            returncode=self._transport.get_returncode(),
+            by_itself=self._by_itself in (None, True),
+            left=left,
+        )
 
-    async def _lives(self) -> bool:
-        """Tell whether the process or anything else of its group still runs."""
-        if not self._protocol.exited.is_set():
+    def kill(self) -> None:
+        """End it at once, where nobody is left to wait for its end."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._transport.close()
+        self._spare.close()
+
+    def _look(self, family: Family, *, deep: bool = False) -> Seen:
+        """Return what lives; where that cannot be seen, what the kernel answers for."""
+        try:
+            return self._spare.lend(partial(family.look, deep=deep))
+        except CannotLookError:
+            groups = {self.pid} if group_answers(self.pid) else set()
+            return Seen(groups=frozenset(groups), led=not self._has_ended())
+
+    async def _send(
+        self, groups: frozenset[int], numbers: Sequence[signal.Signals]
+    ) -> None:
+        if self._by_itself is None:
+            self._by_itself = self._has_ended()
+        await send_signals(groups, numbers, self._signal_command)
+
+    def _has_ended(self) -> bool:
+        """Tell whether the process has ended, be the event loop told of it or not."""
+        if self._protocol.exited.is_set():
             return True
         try:
-            os.killpg(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return await asyncio.to_thread(group_lives, self.pid)
+            look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self.pid, look) is not None
+        except ChildProcessError:
+            return True
 
-    async def _close(self) -> None:
+    async def _close(self, hurry: asyncio.Event) -> None:
         """Read the rest of the output, but do not wait for a daemon that holds a pipe."""
         closed = self._protocol.closed
         if self._protocol.exited.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_DRAIN_SECONDS):
-                    await closed.wait()
+            await wait_for_any(_DRAIN_SECONDS, closed, hurry)
         self._transport.close()
         if self._protocol.exited.is_set():
             await closed.wait()
-
-    async def _signal(self, number: signal.Signals) -> None:
-        try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:
-            pass
-        except PermissionError:
-            await self._signal_by_command(number)
-
-    async def _signal_by_command(self, number: signal.Signals) -> None:
-        if not self._signal_command:
-            _LOGGER.warning("Not permitted to signal process group %d", self.pid)
-            return
-        # Not every system has `kill` as a program; every shell has it.
-        kill = ("/bin/sh", "-c", 'kill -s "$1" -- "-$2"', "sh")
-        killer = await asyncio.create_subprocess_exec(
-            *self._signal_command,
-            *kill,
-            number.name.removeprefix("SIG"),
-            str(self.pid),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        if await killer.wait() != 0:
-            _LOGGER.warning("Not permitted to signal process group %d", self.pid)
 
 
 async def _spawn(

@@ -17,8 +17,7 @@ def operating_systems() -> list[str]:
 
 @cache
 def boot_id() -> str:
-    """Return what tells this boot of the machine from others; empty where nothing does."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
+    """Return what names the time since the last boot; empty where the system does not."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""

@@ -2,7 +2,10 @@
 
 Takes a directory of the user `nobody`, and as JSON: `argv`, `run_as_user`, and `timeout`
 and `kill_seconds` in seconds. `cancel` is what the step writes when it is to be canceled.
-Prints the result as JSON.
+`hidepid` hides processes of others in /proc, or /proc as a whole if it is "all". Prints
+the result as JSON.
+
+With `kill`, the agent is killed once the step writes that, and recovers it in its next life.
 """
 
 import asyncio
@@ -12,10 +15,12 @@ import logging
 import os
 from pathlib import Path
 import pwd
+import signal
+import subprocess
 import sys
 from typing import Any
 
-from .standalone import local, model
+from .standalone import ending, local, model
 
 
 async def _run(
@@ -53,6 +58,42 @@ def _become(name: str) -> None:
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
 
 
+def _hide_processes(hidepid: str) -> None:
+    os.unshare(os.CLONE_NEWNS)
+    hiding: tuple[str, ...] = (
+        "-t",
+        "proc",
+        "-o",
+        f"hidepid={hidepid}",
+        "proc",
+        "/proc",
+    )
+    if hidepid == "all":
+        hiding = ("-t", "tmpfs", "tmpfs", "/proc")
+    for mount in (("--make-rprivate", "/"), hiding):
+        subprocess.run(["mount", *mount], check=True)
+
+
+async def _run_until_killed(runner: local.LocalRunner, kill: str, **asked: Any) -> None:
+    def on_event(event: model.RunEvent) -> None:
+        if isinstance(event, model.RunOutput) and kill.encode() in event.data:
+            sys.stdout.write(json.dumps({"stdout": event.data.decode()}))
+            sys.stdout.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    call = model.CommandCall(argv=tuple(asked.pop("argv")))
+    await runner.run(
+        model.StepRequest(run_id="run", job_key="job", call=call, **asked), on_event
+    )
+
+
+def _live_twice(runner: local.LocalRunner, settings: dict[str, Any]) -> None:
+    if (first := os.fork()) == 0:
+        asyncio.run(_run_until_killed(runner, **settings))
+    os.waitpid(first, 0)
+    asyncio.run(runner.recover("job"))
+
+
 def _main(directory: Path, settings: dict[str, Any]) -> None:
     logging.disable()
     # What Python imports only when it is needed must be there before: this Python may
@@ -60,10 +101,15 @@ def _main(directory: Path, settings: dict[str, Any]) -> None:
     warm_up = local.LocalRunner(directory, directory / "warm-up")
     asyncio.run(_run(warm_up, ["sh", "-c", "echo"], timeout=10))
     if (seconds := settings.pop("kill_seconds", None)) is not None:
-        sys.modules[local.Process.__module__]._KILL_SECONDS = seconds  # type: ignore[attr-defined]
+        ending._KILL_SECONDS = seconds
+    if hidepid := settings.pop("hidepid", ""):
+        _hide_processes(hidepid)
     _become("nobody")
     runner = local.LocalRunner(directory, directory / "work", grace=0.5)
-    sys.stdout.write(json.dumps(asyncio.run(_run(runner, **settings))))
+    if "kill" in settings:
+        _live_twice(runner, settings)
+    else:
+        sys.stdout.write(json.dumps(asyncio.run(_run(runner, **settings))))
 
 
 _main(Path(sys.argv[1]), json.loads(sys.argv[2]))
