@@ -5,14 +5,12 @@ what it leaves running in the background gets SIGTERM, and after the grace time 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import contextlib
 from dataclasses import dataclass
-import errno
 from functools import partial
 import os
 from pathlib import Path
-import shutil
 import signal
 from typing import Self
 
@@ -20,6 +18,7 @@ from .ending import end_groups, send_signals, wait_for_any
 from .family import Family, Leader, Seen
 from .model import Stream
 from .proc import CannotLookError, SpareDescriptor, group_answers
+from .spawn import spawn
 
 # How long a pipe may stay open after the session has ended: by then only a process that has
 # left it, a daemon, can hold it.
@@ -107,7 +106,7 @@ class Process:
         when it cannot be started. A call that is cancelled ends at once what it has
         started.
         """
-        spawning = _spawn(
+        spawning = spawn(
             tuple(argv), dict(environment), directory, _Protocol(on_start, on_output)
         )
         # A start that is broken off in the middle would leave pipes and children.
@@ -195,41 +194,3 @@ class Process:
         self._transport.close()
         if self._protocol.exited.is_set():
             await closed.wait()
-
-
-async def _spawn(
-    argv: tuple[str, ...],
-    environment: dict[str, str],
-    directory: Path,
-    protocol: _Protocol,
-) -> tuple[asyncio.SubprocessTransport, _Protocol]:
-    loop = asyncio.get_running_loop()
-    spawning = loop.subprocess_exec(
-        lambda: protocol,
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        env=environment,
-        cwd=directory,
-        start_new_session=True,
-    )
-    try:
-        with _no_signal_blocked():
-            # The process is there before this task waits for the first time.
-            spawned = asyncio.Task(spawning, loop=loop, eager_start=True)
-        return await spawned
-    except OSError as err:
-        if err.errno != errno.ENOEXEC:
-            raise
-    script = shutil.which(argv[0], path=environment.get("PATH")) or argv[0]
-    by_shell = ("/bin/sh", script, *argv[1:])
-    return await _spawn(by_shell, environment, directory, protocol)
-
-
-@contextlib.contextmanager
-def _no_signal_blocked() -> Iterator[None]:
-    """Let a process that is started meanwhile find no signal blocked: it inherits that."""
-    blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
