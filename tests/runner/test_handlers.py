@@ -128,7 +128,7 @@ async def test_a_handler_is_a_regular_file(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.sh", "a/../../x.sh", "..", ".", "/bin/sh", "//bin/sh", "./", "a/.."]
+    "name", ["../x.sh", "a/../../x.sh", "..", ".", "/", "//", "./", "a/.."]
 )
 async def test_a_handler_name_stays_inside_its_directory(
     bench: Bench, name: str
@@ -138,6 +138,20 @@ async def test_a_handler_name_stays_inside_its_directory(
     for path in ("default", "", str(bench.handlers)):
         found = refused(await bench.handle(name, path=path))
         assert found == f"handler {name!r} is outside its directory {bench.handlers}"
+
+
+@pytest.mark.parametrize("name", ["/bin/sh", "//bin/sh", "/bin/../bin//sh"])
+async def test_a_program_named_by_its_whole_path_is_told_how_to_be_written(
+    bench: Bench, name: str
+) -> None:
+    """Whoever writes that knows what is meant, and not yet how it is said."""
+    for path in ("default", "", str(bench.handlers)):
+        found = refused(await bench.handle(name, path=path))
+        assert found == (
+            f"handler {name!r} is outside its directory {bench.handlers}; write it as "
+            "handler 'sh' with path '/bin'"
+        )
+    assert (await bench.handle("sh", "-c", "echo ok", path="/bin")).stdout == "ok\n"
 
 
 async def test_a_handler_name_may_wander_inside_its_directory(bench: Bench) -> None:
@@ -246,6 +260,50 @@ async def test_a_handler_elsewhere_is_executable(bench: Bench) -> None:
     file = write(folder / "x.sh", HELLO, 0o644)
     found = refused(await bench.handle("x.sh", path=str(folder)))
     assert found == f"{file} is not executable; expected mode 700 or 755"
+
+
+async def test_programs_of_a_folder_may_link_elsewhere(bench: Bench) -> None:
+    """As /sbin/reboot and the many names of BusyBox do; they see their own name."""
+    sbin, lib = bench.directory / "sbin", bench.directory / "lib"
+    for folder in (sbin, lib, lib / "box"):
+        folder.mkdir()
+        folder.chmod(0o755)
+    file = write(lib / "box" / "all-in-one", '#!/bin/sh\necho "$0"\n', 0o755)
+    (lib / "alternative").symlink_to("box/all-in-one")
+    (sbin / "reboot").symlink_to(lib / "alternative")
+    (bench.directory / "merged").symlink_to(sbin)
+    for path in (sbin, bench.directory / "merged"):
+        result = await bench.handle("reboot", path=str(path))
+        assert result.stdout == f"{path}/reboot\n"
+    for changed, told in ((file, sbin / "reboot"), (file.parent, file.parent)):
+        changed.chmod(0o775)
+        found = refused(await bench.handle("reboot", path=str(sbin)))
+        assert found == expected_protected(told, "775")
+        changed.chmod(0o755)
+    lib.chmod(0o775)
+    found = refused(await bench.handle("reboot", path=str(sbin)))
+    assert found.startswith(f"{lib}, on the way to {sbin}/reboot, has mode 775")
+
+
+async def test_a_program_of_the_system_that_links_elsewhere_runs(bench: Bench) -> None:
+    """A real one, which is told apart from its siblings by the name it was started with."""
+    folder = bench.directory / "sbin"
+    folder.mkdir(mode=0o755)
+    (folder / "my-sh").symlink_to("/bin/sh")
+    result = await bench.handle("my-sh", "-c", 'echo "$0"', path=str(folder))
+    assert result.stdout == f"{folder}/my-sh\n"
+
+
+@pytest.mark.parametrize("path", ["default/", "./default", "default/."])
+async def test_what_is_nearly_default_is_told_how_to_be_written(
+    bench: Bench, path: str
+) -> None:
+    """In words that quote what was written."""
+    bench.handler("x.sh", HELLO)
+    assert refused(await bench.handle("x.sh", path=path)) == (
+        f"path {path!r} is neither absolute nor 'default'; write 'default' for the "
+        "handler directory"
+    )
 
 
 @pytest.mark.parametrize("path", ["handlers", "./handlers", "~/handlers", "$HOME", " "])

@@ -195,6 +195,22 @@ async def test_without_setpriv_root_refuses_before_anything_runs(
     assert not ran.exists()
 
 
+@needs_root
+async def test_what_switches_is_nobody_elses(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets all the rights that root has."""
+    folder = _bin(bench.directory / "bin", "true")
+    ran = bench.directory / "ran"
+    write(folder / "setpriv", f"#!/bin/sh\ntouch {ran}\n", 0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    folder.chmod(0o777)
+    result = await bench.command("true", run_as_user="nobody")
+    assert result.outcome is RunOutcome.REFUSED
+    assert result.detail.startswith(f"{folder}, on the way to {folder}/setpriv, has")
+    assert not ran.exists()
+
+
 # As a user that is not root, by a stand-in for sudo that really switches
 
 type RunUnprivileged = Callable[..., dict[str, Any]]

@@ -7,20 +7,23 @@ from pathlib import Path
 import shutil
 
 from .environment import base_environment, working_directory
+from .executable import Executable
 from .handlers import find_handler
 from .job_directory import VARIABLE, make_job_directory
 from .model import CommandCall, HandlerCall, RunRefusedError, StepRequest
-from .users import User, find_user, switch_to
+from .users import Switch, User, find_user, switch_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """A process to start.
 
-    `signal_command` begins the argv of a command that signals it where the agent may not.
+    What runs is `executable`, whatever `argv` begins with. `signal_command` begins the
+    argv of a command that signals it where the agent may not.
     """
 
     argv: tuple[str, ...]
+    executable: Executable
     environment: dict[str, str]
     directory: Path
     signal_command: tuple[str, ...] = ()
@@ -37,11 +40,14 @@ def prepare(
     user = find_user(request.run_as_user)
     directory = make_job_directory(work_directory, request.job_key, user)
     settings = {**request.environment, VARIABLE: str(directory)}
-    if isinstance(request.call, HandlerCall):
-        # A handler runs as the agent's user and becomes the step's user by itself: its
-        # first argument names it.
-        return _prepare_handler(request.call, settings, handler_directory)
-    return _prepare_command(request.call, settings, user)
+    try:
+        if isinstance(request.call, HandlerCall):
+            # A handler runs as the agent's user and becomes the step's user by itself:
+            # its first argument names it.
+            return _prepare_handler(request.call, settings, handler_directory)
+        return _prepare_command(request.call, settings, user)
+    except OSError as err:
+        raise RunRefusedError(f"{err.filename}: {err.strerror}") from err
 
 
 def _prepare_handler(
@@ -49,9 +55,10 @@ def _prepare_handler(
 ) -> Launch:
     user = find_user("")
     environment = {**base_environment(user), **settings}
-    file = find_handler(call, handler_directory, environment["PATH"])
+    executable = find_handler(call, handler_directory, environment["PATH"])
     return Launch(
-        argv=(str(file), *call.args),
+        argv=(str(executable.path), *call.args),
+        executable=executable,
         environment=environment,
         directory=working_directory(user),
     )
@@ -63,24 +70,38 @@ def _prepare_command(
     environment = {**base_environment(user), **settings}
     directory = working_directory(user)
     switch = switch_to(user, environment)
-    # Where sudo switches, only the other user may know whether the command is there.
-    if not switch.signal:
-        _require_command(call.argv[0], environment["PATH"], directory)
+    file = _file_to_start(call.argv[0], environment["PATH"], directory, switch)
     return Launch(
         argv=(*switch.run, *call.argv),
+        executable=Executable.at(file),
         environment=environment,
         directory=directory,
         signal_command=switch.signal,
     )
 
 
-def _require_command(name: str, search_path: str, directory: Path) -> None:
+def _file_to_start(
+    name: str, search_path: str, directory: Path, switch: Switch
+) -> Path:
+    """Return the file of a command, or of what becomes its user first."""
+    if switch.signal:
+        # Where sudo switches, only the other user may know whether the command is there.
+        return Path(switch.run[0])
+    command = _find_command(name, search_path, directory)
+    return Path(switch.run[0]) if switch.run else command
+
+
+def _find_command(name: str, search_path: str, directory: Path) -> Path:
     if "/" not in name:
-        if shutil.which(name, path=search_path) is None:
+        found = shutil.which(name, path=search_path)
+        if found is None:
             raise RunRefusedError(f"there is no command {name!r} on PATH {search_path}")
-        return
+        return Path(found)
     file = directory / name
+    if file.is_dir():
+        raise RunRefusedError(f"there is no command {str(file)!r}: it is a directory")
     if not file.is_file():
         raise RunRefusedError(f"there is no command {str(file)!r}")
     if not os.access(file, os.X_OK):
         raise RunRefusedError(f"command {str(file)!r} is not executable")
+    return file

@@ -280,6 +280,7 @@ async def _start(launch: Launch, output: _Output) -> Process:
     try:
         return await Process.start(
             launch.argv,
+            executable=launch.executable,
             environment=launch.environment,
             directory=launch.directory,
             on_start=output.begin,

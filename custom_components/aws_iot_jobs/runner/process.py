@@ -15,8 +15,9 @@ import signal
 from typing import Self
 
 from .ending import end_groups, send_signals, wait_for_any
+from .executable import Executable
 from .family import Family, Leader, Seen
-from .model import Stream
+from .model import RunRefusedError, Stream
 from .proc import CannotLookError, SpareDescriptor, group_answers
 from .spawn import spawn
 
@@ -92,6 +93,7 @@ class Process:
         cls,
         argv: Iterable[str],
         *,
+        executable: Executable,
         environment: Mapping[str, str],
         directory: Path,
         on_start: Callable[[int], None],
@@ -100,21 +102,26 @@ class Process:
     ) -> Self:
         """Start a process with no input and exactly this environment.
 
-        `on_start` is told its id, and then `on_output` what it writes. A script without an
-        interpreter line runs by /bin/sh, as `execvp` does it. `signal_command` begins the
-        argv of a command that signals the group where this process may not. Raises OSError
+        What runs is `executable`, whatever `argv` begins with; a script without an
+        interpreter line by /bin/sh, as `execvp` does it. `on_start` is told its id, and
+        then `on_output` what it writes. `signal_command` begins the argv of a command that
+        signals the group where this process may not. Raises RunRefusedError or OSError
         when it cannot be started. A call that is cancelled ends at once what it has
         started.
         """
         spawning = spawn(
-            tuple(argv), dict(environment), directory, _Protocol(on_start, on_output)
+            tuple(argv),
+            executable,
+            dict(environment),
+            directory,
+            _Protocol(on_start, on_output),
         )
         # A start that is broken off in the middle would leave pipes and children.
         starting = asyncio.ensure_future(spawning)
         try:
             transport, protocol = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, RunRefusedError):
                 cls(*await starting, signal_command).kill()
             raise
         return cls(transport, protocol, signal_command)

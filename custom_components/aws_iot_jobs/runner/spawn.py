@@ -5,41 +5,60 @@ from collections.abc import Iterator
 import contextlib
 import errno
 from pathlib import Path
-import shutil
 import signal
+from typing import Final
+
+from .executable import Executable
+
+_SHELL: Final = Path("/bin/sh")
 
 
 async def spawn[Protocol: asyncio.SubprocessProtocol](
     argv: tuple[str, ...],
+    executable: Executable,
     environment: dict[str, str],
     directory: Path,
     protocol: Protocol,
 ) -> tuple[asyncio.SubprocessTransport, Protocol]:
     """Start a process that leads a session, with exactly this environment and no input.
 
-    A script without an interpreter line runs by /bin/sh, as `execvp` does it. Raises
-    OSError when it cannot be started.
+    What runs is `executable`, whatever the first word of `argv` is; a script without an
+    interpreter line by /bin/sh, as `execvp` does it. Raises RunRefusedError for a file that
+    was replaced, and OSError when the system does not start it.
     """
+    executable.require_unchanged()
+    try:
+        return await _spawn(argv, executable.path, environment, directory, protocol)
+    except OSError as err:
+        if err.errno != errno.ENOEXEC:
+            raise
+    script = argv[0] if "/" in argv[0] else str(executable.path)
+    return await _spawn(
+        (str(_SHELL), script, *argv[1:]), _SHELL, environment, directory, protocol
+    )
+
+
+async def _spawn[Protocol: asyncio.SubprocessProtocol](
+    argv: tuple[str, ...],
+    file: Path,
+    environment: dict[str, str],
+    directory: Path,
+    protocol: Protocol,
+) -> tuple[asyncio.SubprocessTransport, Protocol]:
     loop = asyncio.get_running_loop()
     spawning = loop.subprocess_exec(
         lambda: protocol,
         *argv,
+        executable=str(file),
         stdin=asyncio.subprocess.DEVNULL,
         env=environment,
         cwd=directory,
         start_new_session=True,
     )
-    try:
-        with _no_signal_blocked():
-            # The process is there before this task waits for the first time.
-            spawned = asyncio.Task(spawning, loop=loop, eager_start=True)
-        return await spawned
-    except OSError as err:
-        if err.errno != errno.ENOEXEC:
-            raise
-    script = shutil.which(argv[0], path=environment.get("PATH")) or argv[0]
-    by_shell = ("/bin/sh", script, *argv[1:])
-    return await spawn(by_shell, environment, directory, protocol)
+    with _no_signal_blocked():
+        # The process is there before this task waits for the first time.
+        spawned = asyncio.Task(spawning, loop=loop, eager_start=True)
+    return await spawned
 
 
 @contextlib.contextmanager

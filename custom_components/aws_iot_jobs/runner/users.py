@@ -8,6 +8,7 @@ import pwd
 import shutil
 
 from .model import RunRefusedError
+from .trust import require_trusted_way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def switch_to(user: User, environment: Mapping[str, str]) -> Switch:
 
 def _setpriv(user: User, search_path: str) -> Switch:
     # With `user=`, Python would fork the whole agent, and block its event loop for that.
-    setpriv = shutil.which("setpriv", path=search_path)
+    setpriv = _find("setpriv", search_path)
     # BusyBox has an applet of that name that cannot change users.
     if setpriv is None or Path(setpriv).resolve().name == "busybox":
         raise RunRefusedError(
@@ -83,7 +84,7 @@ def _setpriv(user: User, search_path: str) -> Switch:
 
 
 def _sudo(user: User, environment: Mapping[str, str]) -> Switch:
-    sudo = shutil.which("sudo", path=environment["PATH"])
+    sudo = _find("sudo", environment["PATH"])
     if sudo is None:
         raise RunRefusedError(
             f"cannot run as user {user.name!r}: the agent is not root and there is no sudo"
@@ -91,3 +92,14 @@ def _sudo(user: User, environment: Mapping[str, str]) -> Switch:
     as_user = (sudo, "-n", "-u", user.name)
     settings = tuple(f"{name}={value}" for name, value in environment.items())
     return Switch(run=(*as_user, *settings, "--"), signal=(*as_user, "--"))
+
+
+def _find(name: str, search_path: str) -> str | None:
+    """Return where a program is that gets all our rights.
+
+    Raises RunRefusedError when somebody else decides what is there.
+    """
+    found = shutil.which(name, path=search_path)
+    if found is not None:
+        require_trusted_way(Path(found))
+    return found
