@@ -1,13 +1,14 @@
 """What has to be started for a step: everything looked up before anything runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+import contextlib
 from dataclasses import dataclass
 import os
 from pathlib import Path
 import shutil
 
 from .environment import base_environment, working_directory
-from .executable import Executable
+from .executable import Executable, require_program_or_script, require_runnable
 from .handlers import find_handler
 from .job_directory import VARIABLE, make_job_directory
 from .model import CommandCall, HandlerCall, RunRefusedError, StepRequest
@@ -56,6 +57,7 @@ def _prepare_handler(
     user = find_user("")
     environment = {**base_environment(user), **settings}
     executable = find_handler(call, handler_directory, environment["PATH"])
+    _look(require_runnable, executable.path)
     return Launch(
         argv=(str(executable.path), *call.args),
         executable=executable,
@@ -84,11 +86,21 @@ def _file_to_start(
     name: str, search_path: str, directory: Path, switch: Switch
 ) -> Path:
     """Return the file of a command, or of what becomes its user first."""
-    if switch.signal:
+    if switch.signal and not _is_seen(name, directory):
         # Where sudo switches, only the other user may know whether the command is there.
         return Path(switch.run[0])
     command = _find_command(name, search_path, directory)
-    return Path(switch.run[0]) if switch.run else command
+    _look(require_runnable, command)
+    if not switch.run:
+        return command
+    # What switches has a shell run all that the system does not.
+    _look(require_program_or_script, command)
+    return Path(switch.run[0])
+
+
+def _is_seen(name: str, directory: Path) -> bool:
+    is_path = "/" in name and "\0" not in name
+    return is_path and os.access(directory / name, os.R_OK | os.X_OK)
 
 
 def _find_command(name: str, search_path: str, directory: Path) -> Path:
@@ -105,3 +117,9 @@ def _find_command(name: str, search_path: str, directory: Path) -> Path:
     if not os.access(file, os.X_OK):
         raise RunRefusedError(f"command {str(file)!r} is not executable")
     return file
+
+
+def _look(require: Callable[[Path], None], file: Path) -> None:
+    # A file may be executable and yet not readable.
+    with contextlib.suppress(PermissionError):
+        require(file)
