@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-import shutil
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
+from .runner.removal import remove_tree
 
 _STORAGE_VERSION = 1
 
@@ -49,7 +49,7 @@ def thing_directory(hass: HomeAssistant, thing_name: str) -> Path:
 
 def remove_thing_directory(hass: HomeAssistant, thing_name: str) -> None:
     """Remove what the thing's jobs have left behind. Blocks: not for the event loop."""
-    shutil.rmtree(thing_directory(hass, thing_name), ignore_errors=True)
+    remove_tree(thing_directory(hass, thing_name))
 
 
 def default_handler_directory(hass: HomeAssistant) -> Path:

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-import shutil
 
 from .model import RunRefusedError
+from .removal import remove_tree
 from .users import User
 
 VARIABLE = "AWS_IOT_JOBS_DIR"
@@ -39,5 +39,8 @@ def make_job_directory(work_directory: Path, job_key: str, user: User) -> Path:
 
 
 def remove_job_directory(work_directory: Path, job_key: str) -> None:
-    """Remove the directory of a job with all that is in it. Blocks, as above."""
-    shutil.rmtree(job_directory(work_directory, job_key), ignore_errors=True)
+    """Remove the directory of a job with all that is in it. Blocks, as above.
+
+    What is mounted there stays.
+    """
+    remove_tree(job_directory(work_directory, job_key))
