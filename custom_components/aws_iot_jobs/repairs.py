@@ -18,6 +18,7 @@ from homeassistant.helpers import issue_registry as ir
 from .coordinator import AwsIotJobsConfigEntry
 from .issues import Issue
 from .places.app import async_follow, async_get_manager, async_start_app
+from .places.watch import HANDLERS_SHOWN
 from .runner.client import RunnerError
 
 
@@ -89,19 +90,24 @@ class StartAppFlow(_FixFlow):
 
 
 class FixPermissionsFlow(_FixFlow):
-    """Sets the mode and the owner of handlers."""
+    """Sets the mode of handlers, and names those that are left to a person."""
 
     @override
     async def _async_fix(self) -> None:
         watch = self._entry.runtime_data.watch
         try:
-            await watch.place.async_fix_permissions()
+            fix = await watch.place.async_fix_permissions()
         except OSError as err:
             reason = f"{err.filename}: {err.strerror}"
             raise FixError("permissions_not_set", reason) from err
         except RunnerError as err:
             raise FixError("permissions_not_set", str(err)) from err
-        if problems := await watch.async_look():
+        problems = await watch.async_look()
+        if fix.left:
+            shown = [left.reason for left in fix.left[:HANDLERS_SHOWN]]
+            more = [f"+{len(fix.left) - len(shown)}"] if fix.left[len(shown) :] else []
+            raise FixError("files_left", "; ".join([*shown, *more]))
+        if problems:
             raise FixError("permissions_not_set", next(iter(problems.values())))
 
 

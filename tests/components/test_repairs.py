@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 import errno
+import os
 from pathlib import Path
+import pwd
 from typing import Any
 from unittest.mock import patch
 
@@ -228,6 +230,43 @@ async def test_handler_that_cannot_be_mended(
     assert "link.sh" in form["description_placeholders"]["reason"]
     (directory / "link.sh").unlink()
     assert (await confirm(client, form))["type"] == "create_entry"
+    assert not issues(hass)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_handlers_of_others_are_left_to_a_person(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """A click mends what is ours, and says of the rest whose it is and what to do."""
+    await set_up_repairs(hass)
+    directory = Path(hass.config.path("aws_iot_jobs", "handlers"))
+    ours = directory / "ours.sh"
+    foreign = [directory / f"foreign-{number:02}.sh" for number in range(12)]
+    for handler in (ours, *foreign):
+        handler.touch(mode=0o755)
+    nobody = pwd.getpwnam("nobody")
+    for handler in foreign:
+        os.chown(handler, nobody.pw_uid, nobody.pw_gid)
+    await async_update_entity(hass, "sensor.thing_1_job")
+    await shown(hass)
+    client = await hass_client()
+    form = await confirm(client, await open_repair(client, issues(hass)[0]))
+    assert form["errors"] == {"base": "files_left"}
+    reason = form["description_placeholders"]["reason"]
+    assert f"{foreign[3]} belongs to nobody, not to root" in reason
+    assert reason.endswith("; +2")
+    assert ours.stat().st_mode & 0o777 == 0o700
+    assert {handler.stat().st_uid for handler in foreign} == {nobody.pw_uid}
+    assert issues(hass)
+
+    for handler in foreign[1:]:
+        handler.unlink()
+    os.chown(foreign[0], 0, 0)
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert foreign[0].stat().st_mode & 0o777 == 0o700
     assert not issues(hass)
 
 

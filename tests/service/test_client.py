@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 import os
 from pathlib import Path
+import pwd
 
 import aiohttp
 import pytest
@@ -18,6 +19,7 @@ from custom_components.aws_iot_jobs.runner.client import (
     RunnerUnreachableError,
     RunnerVersionError,
 )
+from custom_components.aws_iot_jobs.runner.inventory import LeftFile, PermissionsFix
 from custom_components.aws_iot_jobs.runner.model import (
     CommandCall,
     HandlerCall,
@@ -387,8 +389,25 @@ async def test_handlers_are_listed_and_set_right(
     handlers = await client.handlers()
     assert handlers["right.sh"] is None
     assert "has mode 644" in (handlers["wrong.sh"] or "")
-    assert await client.fix_permissions() == [str(wrong)]
+    assert await client.fix_permissions() == PermissionsFix(changed=(str(wrong),))
     assert await client.handlers() == {"right.sh": None, "wrong.sh": None}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_handlers_of_others_are_named_and_left(
+    client: RunnerClient, runner_service: RunnerService
+) -> None:
+    """With whose they are: a person decides."""
+    foreign = runner_service.handler("foreign.sh", "")
+    nobody = pwd.getpwnam("nobody")
+    os.chown(foreign, nobody.pw_uid, nobody.pw_gid)
+    left = LeftFile(
+        path=str(foreign),
+        owner="nobody",
+        reason=f"{foreign} belongs to nobody, not to root",
+    )
+    assert await client.fix_permissions() == PermissionsFix(left=(left,))
+    assert "has mode 700 and owner" in ((await client.handlers())["foreign.sh"] or "")
 
 
 async def test_a_service_says_what_it_is(

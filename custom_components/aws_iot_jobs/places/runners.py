@@ -14,7 +14,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from ..aws_iot.model import ExecutionKey
 from ..const import CONF_RUNNER, CONF_RUNNER_TOKEN
 from ..runner.client import RunnerAddress, RunnerClient, RunnerError, RunnerInfo
-from ..runner.inventory import fix_permissions, list_handlers
+from ..runner.inventory import PermissionsFix, fix_permissions, list_handlers
 from ..runner.local import LocalRunner
 from ..runner.model import Runner
 
@@ -104,8 +104,8 @@ class Place(Protocol):
     async def async_handlers(self) -> dict[str, str | None]:
         """Return the handlers, each with why it may not run. Raises RunnerError."""
 
-    async def async_fix_permissions(self) -> None:
-        """Let the handlers be run. Raises RunnerError, or OSError."""
+    async def async_fix_permissions(self) -> PermissionsFix:
+        """Let the handlers be run; return what came of it. Raises RunnerError, OSError."""
 
 
 class LocalPlace:
@@ -128,9 +128,9 @@ class LocalPlace:
         found = await self._hass.async_add_executor_job(list_handlers, self._directory)
         return {handler.name: handler.problem for handler in found}
 
-    async def async_fix_permissions(self) -> None:
-        """Let the handlers be run. Raises OSError."""
-        await self._hass.async_add_executor_job(fix_permissions, self._directory)
+    async def async_fix_permissions(self) -> PermissionsFix:
+        """Let the handlers be run; return what came of it. Raises OSError."""
+        return await self._hass.async_add_executor_job(fix_permissions, self._directory)
 
 
 class RemotePlace:
@@ -161,9 +161,9 @@ class RemotePlace:
         """Return the handlers, each with why it may not run. Raises RunnerError."""
         return await self._client.handlers()
 
-    async def async_fix_permissions(self) -> None:
-        """Let the handlers be run. Raises RunnerError."""
-        await self._client.fix_permissions()
+    async def async_fix_permissions(self) -> PermissionsFix:
+        """Let the handlers be run; return what came of it. Raises RunnerError."""
+        return await self._client.fix_permissions()
 
 
 async def async_ask(hass: HomeAssistant, address: RunnerAddress) -> RunnerInfo:

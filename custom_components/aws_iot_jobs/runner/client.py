@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from .inventory import LeftFile, PermissionsFix
 from .model import RunEvent, RunOutcome, RunResult, RunTrace, StepRequest
 from .wire import event_from_json, request_as_json
 
@@ -136,11 +137,15 @@ class RunnerClient:
             data = await self._json("GET", "/v1/handlers")
             return {handler["name"]: handler["problem"] for handler in data}
 
-    async def fix_permissions(self) -> list[str]:
-        """Have the handlers' permissions set; return what was changed. Raises RunnerError."""
+    async def fix_permissions(self) -> PermissionsFix:
+        """Have the handlers' permissions set; return what came of it. Raises RunnerError."""
         with self._expecting():
             data = await self._json("POST", "/v1/handlers/fix-permissions")
-            return list(data["changed"])
+            left = tuple(
+                LeftFile(path=it["path"], owner=it["owner"], reason=it["reason"])
+                for it in data.get("left", ())
+            )
+            return PermissionsFix(changed=tuple(data["changed"]), left=left)
 
     async def run(
         self,

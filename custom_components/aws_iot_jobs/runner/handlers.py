@@ -34,15 +34,6 @@ def find_handler(
         raise RunRefusedError(f"{err.filename}: {err.strerror}") from err
 
 
-def require_trusted_directory(handler_directory: Path) -> None:
-    """Require that a handler directory is ours, and so is the way to it.
-
-    Raises RunRefusedError, OSError.
-    """
-    _require_private(handler_directory)
-    require_trusted_way(handler_directory)
-
-
 def _find(call: HandlerCall, handler_directory: Path, search_path: str) -> Executable:
     if call.path == DEFAULT_PATH:
         return _in_handler_directory(handler_directory, call.handler)

@@ -136,10 +136,10 @@ async def _list_handlers(request: web.Request) -> web.Response:
 
 async def _fix_permissions(request: web.Request) -> web.Response:
     try:
-        changed = await asyncio.to_thread(fix_permissions, request.app[_HANDLERS])
+        fix = await asyncio.to_thread(fix_permissions, request.app[_HANDLERS])
     except OSError as err:
         raise web.HTTPConflict(text=f"{err.filename}: {err.strerror}") from err
-    return web.json_response({"changed": changed})
+    return web.json_response(asdict(fix))
 
 
 async def _put_run(request: web.Request) -> web.Response:

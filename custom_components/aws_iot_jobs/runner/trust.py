@@ -35,6 +35,14 @@ def require_trusted_way(path: Path) -> None:
         _require_trusted(entry, path, trusted)
 
 
+def require_trusted_way_to(path: Path) -> None:
+    """Require the same of the way alone, whatever the mode and the owner of its end is."""
+    trusted, end = _Trusted.by_our_code(), path.resolve()
+    for entry in _entries(path):
+        if entry != end:
+            _require_trusted(entry, path, trusted)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trusted:
     """Users by their number, groups by theirs, and whether everybody is trusted."""

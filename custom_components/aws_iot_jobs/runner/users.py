@@ -46,6 +46,14 @@ def _own_user() -> User:
     return User(name=entry.pw_name, uid=uid, gid=entry.pw_gid, home=entry.pw_dir)
 
 
+def user_name(uid: int) -> str:
+    """Return the name of a user, or the number of one that has none. Blocks, as above."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
     """How a process becomes another user: what its argv begins with.
