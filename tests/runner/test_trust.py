@@ -52,6 +52,13 @@ def expected(entry: Path, file: Path, mode: str, owner: int = OWN) -> str:
     )
 
 
+@pytest.fixture(autouse=True)
+def code(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this package's code lie where nobody else may write, unlike some checkouts."""
+    code = write(folder(open_path / "code") / "trust.py", "", 0o644)
+    monkeypatch.setattr(trust, "__file__", str(code))
+
+
 # The directories above
 
 

@@ -78,8 +78,12 @@ class Executable:
         return cls(path=path, device=found.st_dev, inode=found.st_ino)
 
     def require_unchanged(self) -> None:
-        """Require that it is still that file. Raises RunRefusedError, OSError."""
-        if Executable.at(self.path) != self:
+        """Require that it is still that file. Raises RunRefusedError."""
+        try:
+            is_same = Executable.at(self.path) == self
+        except OSError:
+            is_same = False
+        if not is_same:
             raise RunRefusedError(f"{self.path} was replaced while it was looked at")
 
 
