@@ -5,12 +5,13 @@ import asyncio
 import logging
 from pathlib import Path
 import signal
+import sys
 
 from aiohttp import web
 
 from .local import DEFAULT_GRACE_SECONDS, LocalRunner
 from .runs import Runs
-from .server import load_token, make_app
+from .server import load_token, make_app, serving
 
 DEFAULT_PORT = 8099
 
@@ -25,8 +26,11 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     data: Path = arguments.data
-    data.mkdir(mode=0o711, parents=True, exist_ok=True)
-    token = load_token(data / "token")
+    try:
+        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        token = load_token(data / "token")
+    except OSError as err:
+        sys.exit(f"The token that clients need can be neither read nor made: {err}")
     _LOGGER.info("The token that clients need is in %s", data / "token")
     runner = LocalRunner(arguments.handlers, data / "work", grace=arguments.grace)
     app = make_app(Runs(runner, data / "runs"), arguments.handlers, token)
@@ -37,17 +41,9 @@ async def _serve(app: web.Application, host: str, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    # No access log: addresses name jobs, and health checks come all the time.
-    service = web.AppRunner(
-        app, handler_cancellation=True, access_log=None, shutdown_timeout=1
-    )
-    await service.setup()
-    try:
-        await web.TCPSite(service, host, port).start()
+    async with serving(app, host, port):
         _LOGGER.info("Listening on %s, port %d", host, port)
         await stop.wait()
-    finally:
-        await service.cleanup()
 
 
 def _parse() -> argparse.Namespace:

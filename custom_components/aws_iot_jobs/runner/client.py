@@ -5,7 +5,7 @@ connection its events are read from where they broke off, after a restart from t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 import contextlib
 from dataclasses import dataclass, field, replace
 import json
@@ -23,12 +23,16 @@ _LOGGER = logging.getLogger(__name__)
 
 API_VERSION = 1
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20)
+# The service answers at once, and notes what is to stop.
+STOP_TIMEOUT = aiohttp.ClientTimeout(total=5)
 # The service answers when all processes of a job have ended.
 RELEASE_TIMEOUT = aiohttp.ClientTimeout(total=90)
 # The service sends at least an empty line every 15 seconds.
 STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=45)
 MIN_RETRY_SECONDS = 0.5
 MAX_RETRY_SECONDS = 15.0
+STOP_RETRY_SECONDS = 1.0
+"""How long to wait at most before the next attempt to have a run ended."""
 
 
 class RunnerError(Exception):
@@ -69,18 +73,22 @@ class RunnerInfo:
     handler_directory: str
 
 
-class _Reading:
-    """How far the events of a run have been read."""
+class _Course:
+    """How far a run has come, as its client knows: begun, told to stop, read up to a number."""
 
-    def __init__(self, run_id: str, on_event: Callable[[RunEvent], None]) -> None:
-        self._run_id = run_id
-        self._on_event = on_event
+    def __init__(
+        self, request: StepRequest, on_event: Callable[[RunEvent], None]
+    ) -> None:
+        self.request = request
+        self.begun = False
+        self.stopped = False
         self.number = 0
+        self._on_event = on_event
 
     def take(self, line: bytes) -> RunResult | None:
         """Take a line of the stream; return the result when it is that."""
         try:
-            numbered = event_from_json(self._run_id, json.loads(line))
+            numbered = event_from_json(self.request.run_id, json.loads(line))
         except (ValueError, RecursionError) as err:
             raise RunnerVersionError(
                 f"the runner sends what is no event: {err}"
@@ -158,16 +166,14 @@ class RunnerClient:
         Waits for a service that does not answer. Cancelled, it leaves the run alone.
         """
         stop = stop or asyncio.Event()
-        if (result := await self._begin(request, stop)) is not None:
-            return result
-        path = self._run_path(request.run_id)
-        reading = _Reading(request.run_id, on_event)
-        ending = asyncio.ensure_future(self._end_at(stop, path))
-        try:
-            return await self._patiently(lambda: self._follow(path, reading))
-        finally:
-            ending.cancel()
-            await asyncio.wait((ending,))
+        course = _Course(request, on_event)
+        if not stop.is_set():
+            going = self._patiently(lambda: self._begin_and_follow(course))
+            if (result := await _unless(stop, going)) is not None:
+                return result
+        return await self._patiently(
+            lambda: self._stop_and_follow(course), STOP_RETRY_SECONDS
+        )
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Tell whether the service knows a run."""
@@ -181,32 +187,35 @@ class RunnerClient:
     async def release(self, job_key: str) -> None:
         """Have the service forget a job, and end what still runs of it."""
         path = f"/v1/jobs/{self._named(job_key)}"
-        await self._patiently(lambda: self._delete(path))
+        await self._patiently(
+            lambda: self._found("DELETE", path, timeout=RELEASE_TIMEOUT)
+        )
 
-    async def _begin(
-        self, request: StepRequest, stop: asyncio.Event
-    ) -> RunResult | None:
-        """Have the service begin a run; return a result when it does not.
+    async def _begin_and_follow(self, course: _Course) -> RunResult:
+        """Have the service begin a run, if it has not, and follow it to its result."""
+        if not course.begun:
+            if (refusal := await self._put(course.request)) is not None:
+                return refusal
+            course.begun = True
+        return await self._follow(course)
 
-        A run that is to stop before the service has confirmed it is begun no more.
+    async def _stop_and_follow(self, course: _Course) -> RunResult:
+        """Have the service end a run, if it knows it, and follow it to its result.
+
+        One that it does not know when it is told that it ends will not be begun.
         """
-        path = self._run_path(request.run_id)
+        if not course.stopped:
+            known = await self._delete(self._run_path(course.request.run_id))
+            if not known and not course.begun:
+                return RunResult(outcome=RunOutcome.STOPPED)
+            course.stopped = True
+        return await self._follow(course)
 
-        async def attempt() -> RunResult | None:
-            if stop.is_set():
-                known = await self._delete(path)
-                return None if known else RunResult(outcome=RunOutcome.STOPPED)
-            return await self._put(path, request)
-
-        return await self._patiently(attempt)
-
-    async def _end_at(self, stop: asyncio.Event, path: str) -> None:
-        """Have the service end a run once it is to stop."""
-        await stop.wait()
-        await self._patiently(lambda: self._delete(path))
-
-    async def _patiently[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _patiently[T](
+        self, attempt: Callable[[], Awaitable[T]], longest_pause: float | None = None
+    ) -> T:
         """Make an attempt until it works; tell what is in the way meanwhile."""
+        longest_pause = longest_pause or MAX_RETRY_SECONDS
         delay = MIN_RETRY_SECONDS
         while True:
             try:
@@ -216,7 +225,7 @@ class RunnerClient:
                     delay = MIN_RETRY_SECONDS
                 self._tell(err)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))
-                delay = min(2 * delay, MAX_RETRY_SECONDS)
+                delay = min(2 * delay, longest_pause)
             else:
                 self._tell(None)
                 return outcome
@@ -234,33 +243,33 @@ class RunnerClient:
     def _run_path(self, run_id: str) -> str:
         return f"/v1/runs/{self._named(run_id)}"
 
-    async def _put(self, path: str, request: StepRequest) -> RunResult | None:
+    async def _put(self, request: StepRequest) -> RunResult | None:
         """Begin a run; return a result when the service does not want it at all."""
+        path = self._run_path(request.run_id)
         named = replace(request, job_key=self._named(request.job_key))
         async with self._request("PUT", path, json=request_as_json(named)) as response:
-            if response.status in (400, 409, 413):
+            if response.status in (400, 413):
                 detail = f"the runner refuses the step: {await _error(response)}"
                 return RunResult(outcome=RunOutcome.REFUSED, detail=detail)
             await self._require_success(response)
             return None
 
-    async def _follow(self, path: str, reading: _Reading) -> RunResult:
+    async def _follow(self, course: _Course) -> RunResult:
         """Read events until the result; what the service has forgotten was interrupted."""
-        async with self._request(
-            "GET", f"{path}/events?after={reading.number}", timeout=STREAM_TIMEOUT
-        ) as response:
+        path = f"{self._run_path(course.request.run_id)}/events?after={course.number}"
+        async with self._request("GET", path, timeout=STREAM_TIMEOUT) as response:
             if response.status == 404:
                 return RunResult(outcome=RunOutcome.INTERRUPTED)
             await self._require_success(response)
             self._tell(None)
             async for line in _lines(response.content):
-                if line and (result := reading.take(line)) is not None:
+                if line and (result := course.take(line)) is not None:
                     return result
         raise RunnerUnreachableError(f"the runner at {self._url} ended the connection")
 
     async def _delete(self, path: str) -> bool:
         """End what is there; tell whether it was."""
-        return await self._found("DELETE", path, timeout=RELEASE_TIMEOUT)
+        return await self._found("DELETE", path, timeout=STOP_TIMEOUT)
 
     async def _exists(self, path: str) -> bool:
         return await self._found("GET", path)
@@ -317,6 +326,19 @@ class RunnerClient:
                 f"the runner at {self._url} answers {response.status}: "
                 f"{await _error(response)}"
             )
+
+
+async def _unless[T](stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Do work, and leave it when `stop` is set first: then there is nothing to return."""
+    working = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        working.cancel()
+        await asyncio.wait((working,))
+    return None if working.cancelled() else working.result()
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -1,35 +1,43 @@
 """The runs of a service that outlive their clients.
 
-A run's events are kept until it is forgotten, or for a day after its end. A file for each
-run says that it was begun, and later how it ended: after a crash of the service, those
-without an end were interrupted.
+A run is begun once, however often it is asked for, and goes on while its client is away. It
+is ended for want of a client only when another one waits for its place, or after a week.
+Its events are kept until it is forgotten, its result for a week after its end.
+
+Times are those of the monotonic clock: the wall clock of a device without a battery jumps.
+For what an earlier life of the service has kept, the week begins anew.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 import contextlib
 from dataclasses import dataclass, field, replace
-import hashlib
-import json
+import errno
 import logging
-import os
 from pathlib import Path
 import time
 from typing import Any
 
 from .model import RunEvent, Runner, RunOutcome, RunResult, StepRequest
-from .wire import Numbered, WireError, request_as_json, result_as_json, result_from_json
+from .run_files import RunRecord, load_records, remove_record, save_record
+from .wire import Numbered
 
 _LOGGER = logging.getLogger(__name__)
 
-KEPT_SECONDS = 24 * 60 * 60
+KEPT_SECONDS = 7 * 24 * 60 * 60
 MAX_KEPT = 100
 MAX_KEPT_WITH_OUTPUT = 8
 """Of how many ended runs all events are kept; of the others the result is."""
 MAX_EVENTS = 10_000
 """How many events a run may have besides its result; the result has the output's end."""
 MAX_RUNNING = 4
-_SUFFIX = ".run.json"
+YIELD_SECONDS = 10 * 60
+"""After how long without a client a run is ended when another one waits for its place."""
+MAX_UNASKED_SECONDS = 7 * 24 * 60 * 60
+"""After how long without a client a run is ended in any case."""
+CALLED_OFF_SECONDS = 10 * 60
+"""For how long a run that was stopped before it was known may not begin."""
+TIDY_SECONDS = 60
 
 
 class TooManyRunsError(Exception):
@@ -40,23 +48,25 @@ class ClosedError(Exception):
     """No more runs in this life of the service."""
 
 
-class OtherRunError(Exception):
-    """There is a run of that id, of another request."""
-
-
 @dataclass(kw_only=True)
 class Run:
     """One run: what it has told so far, and those who wait for more."""
 
     run_id: str
     job_key: str
-    digest: str
     events: list[Numbered] = field(default_factory=list)
-    ended_at: float | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    abandoned: bool = False
+    stop_reason: str = ""
+    beginning: asyncio.Task[Exception | None] | None = None
+    running: asyncio.Task[RunResult] | None = None
+    task: asyncio.Task[None] | None = None
+    ended_at: float | None = None
+    position: int = 0
+    saved: bool = True
+    left: bool = False
+    followers: int = 0
+    asked_at: float = field(default_factory=time.monotonic)
 
     def tell(self, event: RunEvent | RunResult) -> None:
         """Take an event, and have it sent to whoever reads."""
@@ -72,19 +82,33 @@ class Run:
         After a crash of the service the result is all that is known of a run. There is
         none when the service stops before the run has ended.
         """
-        if self.ended_at is not None:
-            after = min(after, len(self.events) - 1)
         while True:
-            while after < len(self.events):
-                yield self.events[after]
-                after += 1
-            if self.ended_at is not None or self.abandoned:
+            while told := self._after(after):
+                for numbered in told:
+                    yield numbered
+                    if isinstance(numbered.event, RunResult):
+                        return
+                    after = numbered.number
+            if self.ended_at is not None:
+                after = self.events[-1].number - 1
+            elif self.left:
                 return
-            await self.changed.wait()
+            else:
+                await self.changed.wait()
 
-    def abandon(self) -> None:
+    @contextlib.contextmanager
+    def followed(self) -> Iterator[None]:
+        """Count a client that follows the run as one who asks for it all the time."""
+        self.followers += 1
+        try:
+            yield
+        finally:
+            self.followers -= 1
+            self.asked_at = time.monotonic()
+
+    def leave(self) -> None:
         """Send those away who wait for more."""
-        self.abandoned = True
+        self.left = True
         self.changed.set()
 
     def forget_output(self) -> None:
@@ -96,6 +120,15 @@ class Run:
         """How it ended, when it has."""
         last = self.events[-1].event if self.events else None
         return last if isinstance(last, RunResult) else None
+
+    @property
+    def seconds_unasked(self) -> float:
+        """For how long no client has asked for it."""
+        return 0 if self.followers else time.monotonic() - self.asked_at
+
+    def _after(self, number: int) -> list[Numbered]:
+        first = self.events[0].number if self.events else 1
+        return self.events[max(0, number - first + 1) :]
 
 
 class Runs:
@@ -109,168 +142,249 @@ class Runs:
         self._directory = directory
         self._max_running = max_running
         self._runs: dict[str, Run] = {}
+        self._called_off: dict[str, float] = {}
+        self._last_position = 0
+        self._unsaved = False
         self._closed = False
+        self._tidying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take note of the runs of an earlier life; those that had no end were interrupted.
 
         What they have left running is ended first.
         """
-        for run in await asyncio.to_thread(_load, self._directory):
-            self._runs[run.run_id] = run
+        for record in await asyncio.to_thread(load_records, self._directory):
+            self._take(record)
         interrupted = [run for run in self._runs.values() if run.result is None]
         job_keys = {run.job_key for run in interrupted}
         await asyncio.gather(*map(self._runner.recover, job_keys))
         for run in interrupted:
             _LOGGER.warning("Run %s was interrupted", run.run_id)
             await self._end(run, RunResult(outcome=RunOutcome.INTERRUPTED))
+        self._tidying = asyncio.create_task(self._tidy_at_times())
 
     async def close(self) -> None:
-        """End all runs in an orderly way; to the next life, they are interrupted."""
+        """End all runs in an orderly way; to the next life, they are interrupted.
+
+        One that has ended by itself meanwhile keeps its result.
+        """
         self._closed = True
-        tasks = [run.task for run in self._runs.values() if run.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tidying is not None:
+            self._tidying.cancel()
+        await _all_of(run.beginning for run in self._runs.values())
         for run in self._runs.values():
-            run.abandon()
+            if run.running is not None:
+                run.running.cancel()
+        await _all_of(run.task for run in self._runs.values())
+        await self._save_again()
+        for run in self._runs.values():
+            run.leave()
 
     def get(self, run_id: str) -> Run | None:
-        """Return a run that is known."""
-        return self._runs.get(run_id)
+        """Return a run that is known; its client has asked for it by that."""
+        run = self._runs.get(run_id)
+        if run is not None:
+            run.asked_at = time.monotonic()
+        return run
 
     async def put(self, request: StepRequest) -> tuple[Run, bool]:
         """Begin a run, or find it when it was begun before; tell which.
 
-        Raises OtherRunError, TooManyRunsError, ClosedError, and OSError when the run
-        cannot be saved.
+        Whoever else asks for it meanwhile waits too, and it is begun even if nobody does
+        any longer. Raises TooManyRunsError, ClosedError, and OSError when the run cannot
+        be saved.
         """
-        digest = _digest(request)
-        if (known := self._runs.get(request.run_id)) is not None:
-            if known.digest != digest:
-                raise OtherRunError
-            return known, False
-        if self._closed:
-            raise ClosedError
-        self._forget_old()
-        running = sum(run.ended_at is None for run in self._runs.values())
-        if running >= self._max_running:
-            raise TooManyRunsError
-        run = Run(run_id=request.run_id, job_key=request.job_key, digest=digest)
-        self._runs[run.run_id] = run
-        try:
-            await self._save(run)
-        except BaseException:
-            del self._runs[run.run_id]
-            raise
-        run.task = asyncio.create_task(self._run(run, request))
-        return run, True
+        run = self.get(request.run_id)
+        begun = run is None
+        if run is None:
+            self._admit()
+            run = Run(run_id=request.run_id, job_key=request.job_key)
+            self._runs[run.run_id] = run
+            run.beginning = asyncio.create_task(self._begin(run, request))
+        if run.beginning is not None:
+            problem = await asyncio.shield(run.beginning)
+            if problem is not None:
+                raise problem
+        return run, begun
+
+    def stop(self, run_id: str) -> bool:
+        """End a run; tell whether it is known.
+
+        One that is not known will not run either: the request to begin it may be under
+        way still, on another connection.
+        """
+        if (run := self.get(run_id)) is not None:
+            run.stop.set()
+            return True
+        self._called_off[run_id] = time.monotonic()
+        return False
 
     async def release(self, job_key: str) -> None:
         """End and forget all runs of a job, and remove what its steps shared."""
         runs = [run for run in self._runs.values() if run.job_key == job_key]
         for run in runs:
             run.stop.set()
-        if tasks := [run.task for run in runs if run.task is not None]:
-            await asyncio.wait(tasks)
+        await _all_of(run.beginning for run in runs)
+        await _all_of(run.task for run in runs)
         for run in runs:
             self._forget(run)
         await self._runner.release(job_key)
 
-    async def _run(self, run: Run, request: StepRequest) -> None:
-        await self._end(run, await self._result(run, request))
+    def _take(self, record: RunRecord) -> None:
+        """Know a run of an earlier life."""
+        run = Run(run_id=record.run_id, job_key=record.job_key)
+        self._runs[run.run_id] = run
+        if record.result is not None:
+            self._note_end(run, record.position)
+            run.tell(record.result)
 
-    async def _result(self, run: Run, request: StepRequest) -> RunResult:
+    def _admit(self) -> None:
+        """Refuse a run for which there is no place; another may have to make room."""
+        if self._closed:
+            raise ClosedError
+        self._forget_old()
+        running = self._running()
+        if len(running) < self._max_running:
+            return
+        longest = max(running, key=lambda run: run.seconds_unasked)
+        # One at a time: the place of one that ends is free soon.
+        ending = any(run.stop.is_set() for run in running)
+        if longest.seconds_unasked > YIELD_SECONDS and not ending:
+            minutes = longest.seconds_unasked / 60
+            self._end_unasked(
+                longest,
+                f"nobody had asked for it for {minutes:.0f} minutes, and another step "
+                "waited for its place",
+            )
+        raise TooManyRunsError
+
+    def _end_unasked(self, run: Run, reason: str) -> None:
+        run.stop_reason = reason
+        _LOGGER.warning("Run %s is ended: %s", run.run_id, reason)
+        run.stop.set()
+
+    def _running(self) -> list[Run]:
+        return [run for run in self._runs.values() if run.ended_at is None]
+
+    async def _begin(self, run: Run, request: StepRequest) -> Exception | None:
+        """Save a run, and then start it; return what is in the way, and know it no more."""
+        problem: Exception | None = await self._save(run)
+        if problem is None and self._closed:
+            problem = ClosedError()
+        if problem is not None:
+            self._forget(run)
+            run.leave()
+            return problem
+        if run.run_id in self._called_off:
+            run.stop.set()
+        run.task = asyncio.create_task(self._run(run, request))
+        return None
+
+    async def _run(self, run: Run, request: StepRequest) -> None:
+        running = self._runner.run(request, run.tell, run.stop)
+        run.running = asyncio.ensure_future(running)
         try:
-            return await self._runner.run(request, run.tell, run.stop)
+            result = await run.running
+        except asyncio.CancelledError:
+            # The service ends. The file says that the run had begun.
+            return
         except Exception:
             # Whoever waits for it must learn of its end.
             _LOGGER.exception("Run %s cannot be run", run.run_id)
             detail = "internal error of the runner; its log says more"
-            return RunResult(outcome=RunOutcome.REFUSED, detail=detail)
+            result = RunResult(outcome=RunOutcome.REFUSED, detail=detail)
+        if run.stop_reason and result.outcome is RunOutcome.STOPPED:
+            result = replace(result, detail=run.stop_reason)
+        await self._end(run, result)
 
     async def _end(self, run: Run, result: RunResult) -> None:
         """Note how a run ended before anyone is told."""
-        try:
-            await self._save(run, result)
-        except OSError as err:
-            _LOGGER.error("The end of run %s cannot be saved: %s", run.run_id, err)
-        run.ended_at = time.time()
+        position = self._last_position + 1
+        self._last_position = position
+        run.saved = await self._save(run, position, result) is None
+        if not run.saved:
+            _LOGGER.error(
+                "The end of run %s cannot be saved; until it can, a crash of the service "
+                "makes it one that was interrupted",
+                run.run_id,
+            )
+        self._note_end(run, position)
         run.tell(result)
+
+    def _note_end(self, run: Run, position: int) -> None:
+        run.ended_at = time.monotonic()
+        run.position = position
+        self._last_position = max(self._last_position, position)
+
+    async def _tidy_at_times(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_SECONDS)
+            self._forget_old()
+            for run in self._running():
+                if run.seconds_unasked > MAX_UNASKED_SECONDS and not run.stop.is_set():
+                    days = run.seconds_unasked / (24 * 60 * 60)
+                    self._end_unasked(
+                        run, f"nobody had asked for it for {days:.0f} days"
+                    )
+            await self._save_again()
 
     def _forget_old(self) -> None:
         ended = [run for run in self._runs.values() if run.ended_at is not None]
-        newest_first = sorted(ended, key=_age)
+        newest_first = sorted(ended, key=lambda run: run.position, reverse=True)
         for run in newest_first[MAX_KEPT_WITH_OUTPUT:]:
             run.forget_output()
-        for position, run in enumerate(newest_first):
-            if position >= MAX_KEPT or _age(run) > KEPT_SECONDS:
+        oldest = time.monotonic() - KEPT_SECONDS
+        for place, run in enumerate(newest_first):
+            if place >= MAX_KEPT or (run.ended_at or 0) < oldest:
                 self._forget(run)
+        begin = time.monotonic() - CALLED_OFF_SECONDS
+        self._called_off = {
+            run_id: since for run_id, since in self._called_off.items() if since > begin
+        }
 
     def _forget(self, run: Run) -> None:
         self._runs.pop(run.run_id, None)
-        with contextlib.suppress(FileNotFoundError):
-            _file(self._directory, run.run_id).unlink()
+        remove_record(self._directory, run.run_id)
 
-    async def _save(self, run: Run, result: RunResult | None = None) -> None:
-        data = {
-            "job_key": run.job_key,
-            "digest": run.digest,
-            "ended_at": None if result is None else time.time(),
-            "result": None if result is None else result_as_json(result),
-        }
-        await asyncio.to_thread(_write, _file(self._directory, run.run_id), data)
+    async def _save_again(self) -> None:
+        """Save the ends for which there was no space."""
+        for run in [run for run in self._runs.values() if not run.saved]:
+            run.saved = await self._save(run, run.position, run.result) is None
+            if run.saved and run.run_id not in self._runs:
+                remove_record(self._directory, run.run_id)
 
-
-def _age(run: Run) -> float:
-    return time.time() - (run.ended_at or 0)
-
-
-def _digest(request: StepRequest) -> str:
-    # A client that comes back asks for the same run with the time that is left by then.
-    text = json.dumps(request_as_json(replace(request, timeout=None)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _file(directory: Path, run_id: str) -> Path:
-    return directory / f"{run_id}{_SUFFIX}"
-
-
-def _write(file: Path, data: dict[str, Any]) -> None:
-    """Replace a file's content durably; nobody else may read it."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.touch(mode=0o600)
-    with temporary.open("w", encoding="utf-8") as opened:
-        json.dump(data, opened)
-        opened.flush()
-        os.fsync(opened.fileno())
-    temporary.replace(file)
-
-
-def _load(directory: Path) -> list[Run]:
-    """Return the runs that have files; those that cannot be read are removed."""
-    runs = []
-    for file in directory.glob(f"*{_SUFFIX}"):
+    async def _save(
+        self, run: Run, position: int = 0, result: RunResult | None = None
+    ) -> OSError | None:
+        """Save what is known of a run; return why it cannot be. The log says it once."""
+        record = RunRecord(
+            run_id=run.run_id, job_key=run.job_key, position=position, result=result
+        )
         try:
-            runs.append(_read(file))
-        except (OSError, ValueError, KeyError, TypeError) as err:
-            _LOGGER.error("%s cannot be read and is removed: %r", file, err)
-            file.unlink(missing_ok=True)
-    return runs
+            await asyncio.to_thread(save_record, self._directory, record)
+        except OSError as err:
+            problem: OSError | None = err
+        except RuntimeError as err:
+            # The system has no more threads.
+            problem = OSError(errno.EAGAIN, str(err))
+        else:
+            problem = None
+        self._tell_of(problem)
+        return problem
+
+    def _tell_of(self, problem: OSError | None) -> None:
+        if problem is not None and not self._unsaved:
+            _LOGGER.error(
+                "Runs cannot be saved in %s: %s. None begins until they can",
+                self._directory,
+                problem.strerror,
+            )
+        elif problem is None and self._unsaved:
+            _LOGGER.warning("Runs can be saved again in %s", self._directory)
+        self._unsaved = problem is not None
 
 
-def _read(file: Path) -> Run:
-    data = json.loads(file.read_bytes())
-    run = Run(
-        run_id=file.name.removesuffix(_SUFFIX),
-        job_key=str(data["job_key"]),
-        digest=str(data["digest"]),
-        ended_at=data["ended_at"],
-    )
-    if data["result"] is not None:
-        try:
-            run.tell(result_from_json(data["result"]))
-        except WireError as err:
-            raise ValueError(str(err)) from err
-    return run
+async def _all_of(tasks: Iterator[asyncio.Task[Any] | None]) -> None:
+    """Wait until these tasks have ended, however."""
+    if waiting := [task for task in tasks if task is not None]:
+        await asyncio.wait(waiting)

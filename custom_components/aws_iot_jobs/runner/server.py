@@ -1,11 +1,11 @@
 """Run steps for others: the runner as an HTTP service.
 
 What may be asked is described in docs/runner-api.yaml. Everything but the health check
-wants the bearer token.
+wants the bearer token; a connection over which it does not come is closed soon.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 import contextlib
 from dataclasses import asdict
 import hmac
@@ -14,13 +14,16 @@ import logging
 import os
 from pathlib import Path
 import platform
+import re
 import secrets
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from .connections import Connections
+from .durable import replace_file
 from .inventory import fix_permissions, list_handlers
-from .runs import ClosedError, OtherRunError, Run, Runs, TooManyRunsError
+from .runs import ClosedError, Run, Runs, TooManyRunsError
 from .system import operating_systems
 from .wire import WireError, event_as_json, request_from_json, required_name
 
@@ -30,20 +33,31 @@ API_VERSION = 1
 APP_VERSION_VARIABLE = "AWS_IOT_JOBS_APP_VERSION"
 """The environment variable that tells the version of the app, where this runs in it."""
 MAX_BODY_BYTES = 256 * 1024
+KEEP_ALIVE_SECONDS = 60
+"""How long a connection of a client may be idle."""
+BODY_SECONDS = 20
+"""How long the body of a request may take to come."""
 HEARTBEAT_SECONDS = 15
 """How often an event stream that has nothing to tell sends an empty line."""
 
+_CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 _RUNS: web.AppKey[Runs] = web.AppKey("runs", Runs)
 _HANDLERS: web.AppKey[Path] = web.AppKey("handlers", Path)
+
+# What a header can carry.
+_TOKEN = re.compile(rb"[!-~]+")
 
 type _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(runs: Runs, handler_directory: Path, token: str) -> web.Application:
     """Return the service. It starts and closes the runs with itself."""
+    connections = Connections()
     app = web.Application(
-        client_max_size=MAX_BODY_BYTES, middlewares=[_errors_as_json, _require(token)]
+        client_max_size=MAX_BODY_BYTES,
+        middlewares=[_errors_as_json, _require(token, connections)],
     )
+    app[_CONNECTIONS] = connections
     app[_RUNS] = runs
     app[_HANDLERS] = handler_directory
     app.add_routes(
@@ -64,31 +78,62 @@ def make_app(runs: Runs, handler_directory: Path, token: str) -> web.Application
     return app
 
 
+@contextlib.asynccontextmanager
+async def serving(
+    app: web.Application, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[int]:
+    """Serve within this context; yield the port. Raises OSError when it is taken."""
+    # No access log: addresses name jobs, and health checks come all the time.
+    service = web.AppRunner(
+        app,
+        handler_cancellation=True,
+        access_log=None,
+        logger=app[_CONNECTIONS].logger,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        shutdown_timeout=1,
+    )
+    await service.setup()
+    try:
+        assert service.server is not None
+        listening = await asyncio.get_running_loop().create_server(
+            app[_CONNECTIONS].guard(service.server), host, port
+        )
+        try:
+            yield listening.sockets[0].getsockname()[1]
+        finally:
+            listening.close()
+    finally:
+        await service.cleanup()
+        app[_CONNECTIONS].close()
+
+
 def load_token(file: Path) -> str:
-    """Return the token of a file that only we can read; made when it is not there.
+    """Return the token of a file that only we can read; made when there is none.
 
     Blocks: not for an event loop. Raises OSError.
     """
     try:
-        if token := file.read_text().strip():
-            return token
+        token = file.read_bytes().strip()
+        if _TOKEN.fullmatch(token):
+            return token.decode()
+        _LOGGER.warning("%s holds no token; a new one is made", file)
     except FileNotFoundError:
-        pass
-    token = secrets.token_urlsafe(32)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    file.touch(mode=0o600, exist_ok=False)
-    file.write_text(token)
-    return token
+        file.parent.mkdir(parents=True, exist_ok=True)
+    made = secrets.token_urlsafe(32)
+    replace_file(file, made)
+    return made
 
 
-def _require(token: str) -> Middleware:
+def _require(token: str, connections: Connections) -> Middleware:
     expected = f"Bearer {token}".encode()
 
     @web.middleware
     async def check(request: web.Request, handler: _Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").encode(errors="replace")
-        if request.path != "/health" and not hmac.compare_digest(given, expected):
+        if hmac.compare_digest(given, expected):
+            connections.trust(request.transport)
+        elif request.path != "/health":
+            connections.turned_away(request.remote)
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
         return await handler(request)
 
@@ -107,13 +152,19 @@ async def _errors_as_json(
             for name, value in err.headers.items()
             if name in ("Allow", "WWW-Authenticate")
         }
-        return web.json_response(
+        response = web.json_response(
             {"error": err.text or err.reason}, status=err.status, headers=headers
         )
+        if isinstance(err, web.HTTPUnauthorized):
+            response.force_close()
+        return response
 
 
 async def _health(_: web.Request) -> web.Response:
-    return web.json_response({"status": "ok"})
+    response = web.json_response({"status": "ok"})
+    # A connection without the token has no long life in any case.
+    response.force_close()
+    return response
 
 
 async def _info(request: web.Request) -> web.Response:
@@ -148,10 +199,7 @@ async def _put_run(request: web.Request) -> web.Response:
     except WireError as err:
         raise web.HTTPBadRequest(text=str(err)) from err
     try:
-        # A client that goes away leaves nothing half begun.
-        run, begun = await asyncio.shield(request.app[_RUNS].put(step))
-    except OtherRunError:
-        raise web.HTTPConflict(text="there is another run of this id") from None
+        run, begun = await request.app[_RUNS].put(step)
     except TooManyRunsError:
         raise web.HTTPTooManyRequests(text="too many runs at this time") from None
     except ClosedError:
@@ -165,7 +213,10 @@ async def _put_run(request: web.Request) -> web.Response:
 
 async def _json(request: web.Request) -> object:
     try:
-        return json.loads(await request.read())
+        async with asyncio.timeout(BODY_SECONDS):
+            return json.loads(await request.read())
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the request does not come") from None
     except (ValueError, RecursionError) as err:
         raise WireError(f"not JSON: {err}") from err
 
@@ -183,8 +234,10 @@ async def _events(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     heartbeat = asyncio.create_task(_beat(response))
     try:
-        async for numbered in run.read(int(after)):
-            await response.write(json.dumps(event_as_json(numbered)).encode() + b"\n")
+        with run.followed():
+            async for numbered in run.read(int(after)):
+                line = json.dumps(event_as_json(numbered)).encode() + b"\n"
+                await response.write(line)
     finally:
         heartbeat.cancel()
     await response.write_eof()
@@ -199,7 +252,8 @@ async def _beat(response: web.StreamResponse) -> None:
 
 
 async def _delete_run(request: web.Request) -> web.Response:
-    _run_of(request).stop.set()
+    if not request.app[_RUNS].stop(request.match_info["run_id"]):
+        raise _unknown_run()
     return web.Response(status=204)
 
 
@@ -214,8 +268,12 @@ async def _release_job(request: web.Request) -> web.Response:
 
 def _run_of(request: web.Request) -> Run:
     if (run := request.app[_RUNS].get(request.match_info["run_id"])) is None:
-        raise web.HTTPNotFound(text="there is no run of this id")
+        raise _unknown_run()
     return run
+
+
+def _unknown_run() -> web.HTTPNotFound:
+    return web.HTTPNotFound(text="there is no run of this id")
 
 
 def _describe(run: Run) -> dict[str, object]:
