@@ -127,6 +127,9 @@ class Line:
         self.port = 0
         self.connections = 0
         self.answers_to_lose = 0
+        self._forsaken: list[asyncio.Event] = []
+        self._open = asyncio.Event()
+        self._open.set()
 
     async def __aenter__(self) -> Self:
         """Open it."""
@@ -138,6 +141,8 @@ class Line:
         """Close it with all connections."""
         assert self._server is not None
         self._server.close()
+        for gate in (self._open, *self._forsaken):
+            gate.set()
         self.cut()
         await self._server.wait_closed()
 
@@ -145,6 +150,21 @@ class Line:
         """Cut all connections, in the middle of whatever they carry."""
         for writer in self._writers:
             writer.transport.abort()
+
+    def hold(self) -> None:
+        """Carry nothing any more, as a black hole does; connections stay."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Carry what was held, and what comes."""
+        self._open.set()
+
+    def forsake(self) -> None:
+        """Carry nothing over the connections that are there, but over new ones."""
+        self._open.clear()
+        self._forsaken.append(self._open)
+        self._open = asyncio.Event()
+        self._open.set()
 
     async def used(self, times: int) -> None:
         """Wait until it has carried that many connections."""
@@ -160,21 +180,25 @@ class Line:
             writer.transport.abort()
             return
         pair = {writer, target[1]}
+        gate = self._open
         self._writers |= pair
         async with self._connected:
             self.connections += 1
             self._connected.notify_all()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, target[1]))
-                group.create_task(self._answer(target[0], writer))
+                group.create_task(_pump(reader, target[1], gate))
+                group.create_task(self._answer(target[0], writer, gate))
         finally:
             for each in pair:
                 each.transport.abort()
             self._writers -= pair
 
     async def _answer(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        gate: asyncio.Event,
     ) -> None:
         if self.answers_to_lose > 0:
             with contextlib.suppress(ConnectionError):
@@ -182,12 +206,16 @@ class Line:
             self.answers_to_lose -= 1
             writer.transport.abort()
             return
-        await _pump(reader, writer)
+        await _pump(reader, writer, gate)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event
+) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(64 * 1024):
+            await gate.wait()
             writer.write(data)
             await writer.drain()
+    await gate.wait()
     writer.close()

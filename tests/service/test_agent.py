@@ -126,6 +126,54 @@ async def test_a_step_that_ended_while_the_agent_was_away_counts(
     assert "attempt 1 ends" in job.status_details["stdout"]
 
 
+async def test_a_step_with_a_presigned_url_goes_on(
+    agent: AgentProcess, service: FakeJobsService, notes: Notes
+) -> None:
+    """Which AWS signs anew each time it hands the job out."""
+
+    def signed(signature: str) -> dict[str, object]:
+        url = f"https://example.s3.amazonaws.com/file?X-Amz-Signature={signature}"
+        return document(handler_step("long.sh", str(notes.file), url))
+
+    job = service.create_job(signed("one"))
+    await notes.has("1.1")
+    await agent.stop()
+    job.document = signed("two")
+    await agent.start()
+    await service.until(
+        lambda: (
+            len([topic for topic, _ in service.requests if "start-next" in topic]) > 1
+        )
+    )
+    notes.let_end()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    assert notes.attempts == ["1.1"]
+    assert "attempt 1 ends" in job.status_details["stdout"]
+
+
+async def test_a_step_that_ends_its_service_leaves_it_in_order(
+    agent: AgentProcess,
+    service: FakeJobsService,
+    runner_service: RunnerService,
+    notes: Notes,
+) -> None:
+    """Each time it is another attempt, and nothing of the earlier ones is left."""
+    job = service.create_job(document(handler_step("long.sh", str(notes.file))))
+    for attempt in (1, 2, 3):
+        await notes.has(f"1.{attempt}")
+        await runner_service.kill()
+        await runner_service.start()
+    await notes.has("1.4")
+    assert [living(pid) for pid in notes.pids] == [False, False, False, True]
+    notes.let_end()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    assert notes.attempts == ["1.1", "1.2", "1.3", "1.4"]
+    await _until(lambda: not list((runner_service.data / "runs").iterdir()))
+    await _until(lambda: not list((runner_service.data / "work").iterdir()))
+
+
 async def test_a_step_whose_service_was_killed_is_run_again(
     agent: AgentProcess,
     service: FakeJobsService,

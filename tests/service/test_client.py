@@ -26,6 +26,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunEvent,
     RunOutcome,
     RunOutput,
+    RunResult,
     RunStarted,
     RunTrace,
     StepRequest,
@@ -53,6 +54,13 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let clients come back soon."""
     monkeypatch.setattr(client_module, "MAX_RETRY_SECONDS", 0.5)
     monkeypatch.setattr(client_module, "MIN_RETRY_SECONDS", 0.05)
+
+
+@pytest.fixture
+def patient(short_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients come back no sooner than they do."""
+    monkeypatch.setattr(client_module, "MAX_RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(client_module, "MIN_RETRY_SECONDS", 60.0)
 
 
 def _handler(name: str, *args: object, **fields: object) -> StepRequest:
@@ -262,6 +270,27 @@ async def test_a_released_job_leaves_nothing_running(
     assert not living(int(note.read_text().split()[0]))
 
 
+async def test_a_release_outlasts_a_stubborn_step(
+    client: RunnerClient,
+    runner_service: RunnerService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though the service answers later than a client waits for one answer."""
+    monkeypatch.setattr(
+        client_module, "RELEASE_TIMEOUT", aiohttp.ClientTimeout(total=0.5)
+    )
+    note = tmp_path / "note"
+    script = f"trap '' TERM; echo $$ >{note}; while :; do sleep 0.1; done"
+    running = asyncio.create_task(client.run(_command("sh", "-c", script), print))
+    await _until(lambda: note.exists() and note.read_text())
+    async with asyncio.timeout(runner_service.grace + 10):
+        await client.release("job.1")
+    assert (await running).outcome in (RunOutcome.STOPPED, RunOutcome.INTERRUPTED)
+    assert not living(int(note.read_text()))
+    assert list((runner_service.data / "runs").iterdir()) == []
+
+
 async def test_a_step_stopped_while_the_service_is_down_is_not_run_later(
     client: RunnerClient, runner_service: RunnerService, tmp_path: Path
 ) -> None:
@@ -297,6 +326,233 @@ async def test_a_step_stopped_before_its_begin_is_confirmed_is_ended(
     result = await running
     assert result.outcome is RunOutcome.STOPPED
     assert Path(f"{note}.ended").exists()
+
+
+async def _stopped_soon(
+    running: asyncio.Task[RunResult], *outcomes: RunOutcome
+) -> RunResult:
+    """Return a result that must come within moments of what made it possible."""
+    async with asyncio.timeout(4):
+        result = await running
+    assert result.outcome in (outcomes or (RunOutcome.STOPPED,))
+    return result
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_step_that_is_to_stop_before_it_is_asked_for_is_not_begun(
+    client: RunnerClient, tmp_path: Path
+) -> None:
+    """Not even for a moment."""
+    stop = asyncio.Event()
+    stop.set()
+    request = _command("touch", str(tmp_path / "ran"))
+    await _stopped_soon(asyncio.create_task(client.run(request, print, stop)))
+    assert await client.trace("job.1", "job.1.1.1") is RunTrace.LOST
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_stop_does_not_wait_for_an_answer(
+    session: aiohttp.ClientSession,
+    runner_service: RunnerService,
+    line: Line,
+    tmp_path: Path,
+) -> None:
+    """The request to begin hangs in a line that carries nothing, and comes in later."""
+    client = _through(line, session, runner_service)
+    stop = asyncio.Event()
+    line.hold()
+    running = asyncio.create_task(
+        client.run(_command("touch", str(tmp_path / "ran")), print, stop)
+    )
+    await line.used(1)
+    stop.set()
+    await line.used(2)
+    line.release()
+    await _stopped_soon(running)
+    await client.release("job.1")
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_what_is_stopped_first_does_not_begin_later(
+    session: aiohttp.ClientSession, client: RunnerClient, tmp_path: Path
+) -> None:
+    """The request to begin it was overtaken by the one to end it."""
+    stop = asyncio.Event()
+    stop.set()
+    request = _command("touch", str(tmp_path / "ran"))
+    assert (await client.run(request, print, stop)).outcome is RunOutcome.STOPPED
+    assert (await client.run(request, print)).outcome is RunOutcome.STOPPED
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_stop_wakes_a_client_that_waits_to_try_again(
+    session: aiohttp.ClientSession, runner_service: RunnerService, tmp_path: Path
+) -> None:
+    """Whose next attempt would be long after."""
+    problems: list[RunnerError | None] = []
+    client = RunnerClient(
+        session, runner_service.address, namespace="t", on_problem=problems.append
+    )
+    await runner_service.stop()
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        client.run(_command("touch", str(tmp_path / "ran")), print, stop)
+    )
+    await _until(lambda: problems)
+    await runner_service.start()
+    stop.set()
+    await _stopped_soon(running)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_stop_while_the_service_is_down_comes_as_soon_as_it_is_back(
+    client: RunnerClient, runner_service: RunnerService, tmp_path: Path
+) -> None:
+    """However long it was down. What it had left running is ended."""
+    runner_service.handler("hanging.sh", _HANGING)
+    note = tmp_path / "note"
+    stop = asyncio.Event()
+    running = asyncio.create_task(client.run(_handler("hanging.sh", note), print, stop))
+    await _until(note.exists)
+    await runner_service.kill()
+    stop.set()
+    await asyncio.sleep(5)
+    await runner_service.start()
+    await _stopped_soon(running, RunOutcome.INTERRUPTED)
+    assert not living(int(note.read_text().split()[0]))
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_stop_finds_its_way_past_a_stream_that_is_dead(
+    session: aiohttp.ClientSession,
+    runner_service: RunnerService,
+    line: Line,
+    tmp_path: Path,
+) -> None:
+    """As after a change of the network, of which nobody tells the connection."""
+    client = _through(line, session, runner_service)
+    runner_service.handler("hanging.sh", _HANGING)
+    note = tmp_path / "note"
+    events: list[RunEvent] = []
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        client.run(_handler("hanging.sh", note), events.append, stop)
+    )
+    await _until(lambda: events and note.exists())
+    line.forsake()
+    stop.set()
+    result = await _stopped_soon(running)
+    assert result.stdout == "ended in order\n"
+
+
+async def test_two_clients_follow_one_run(
+    session: aiohttp.ClientSession, runner_service: RunnerService, tmp_path: Path
+) -> None:
+    """Both are told everything; one that goes away takes nothing from the other."""
+    runner_service.handler("telling.sh", _TELLING)
+    told = tmp_path / "told"
+    events: list[list[RunEvent]] = [[], [], []]
+    running = [
+        asyncio.create_task(
+            RunnerClient(session, runner_service.address, namespace="thing-1").run(
+                _handler("telling.sh", told), each.append
+            )
+        )
+        for each in events
+    ]
+    for each in events:
+        await _told(each, b"line 1\n")
+    running[2].cancel()
+    await asyncio.wait(running[2:])
+    for number in (1, 2, 3):
+        Path(f"{told}.{number}").touch()
+    first, second = await asyncio.gather(*running[:2])
+    assert first == second
+    assert events[0] == events[1]
+    assert _stdout(events[0]) == b"line 1\nline 2\nline 3\nline 4\n"
+
+
+async def test_a_step_is_found_again_with_other_arguments(
+    client: RunnerClient, runner_service: RunnerService, tmp_path: Path
+) -> None:
+    """As those with a presigned URL are at each delivery; what was asked first counts."""
+    runner_service.handler("telling.sh", _TELLING)
+    told = tmp_path / "told"
+    events: list[RunEvent] = []
+    first = asyncio.create_task(
+        client.run(_handler("telling.sh", told, "?X-Amz-Signature=1"), events.append)
+    )
+    await _told(events, b"line 1\n")
+    first.cancel()
+    await asyncio.wait((first,))
+    for number in (1, 2, 3):
+        Path(f"{told}.{number}").touch()
+    again = _handler("telling.sh", tmp_path / "other", "?X-Amz-Signature=2")
+    result = await client.run(again, print)
+    assert (result.exit_status, result.stdout.count("line")) == (0, 4)
+
+
+async def test_the_longest_names_fit(
+    session: aiohttp.ClientSession, runner_service: RunnerService
+) -> None:
+    """AWS allows 128 characters for a thing, and 64 for a job; files are named by both."""
+    client = RunnerClient(session, runner_service.address, namespace="t" * 128)
+    job_key = f"{'j' * 64}.{2**63 - 1}.1764041000"
+    request = _command(
+        *("sh", "-c", "echo >$AWS_IOT_JOBS_DIR/note"),
+        run_id=f"{job_key}.99.999",
+        job_key=job_key,
+    )
+    assert (await client.run(request, print)).exit_status == 0
+    await runner_service.kill()
+    await runner_service.start()
+    assert (await client.run(request, print)).exit_status == 0
+    await client.release(job_key)
+    assert list((runner_service.data / "work").iterdir()) == []
+    assert list((runner_service.data / "runs").iterdir()) == []
+
+
+async def test_a_step_that_ended_while_the_service_is_stopped_is_not_interrupted(
+    client: RunnerClient, runner_service: RunnerService, tmp_path: Path
+) -> None:
+    """Its last process is being ended when the service has to stop."""
+    note = tmp_path / "note"
+    stubborn = f"(trap '' TERM; touch {note}; sleep 60) &"
+    script = f"{stubborn} until [ -e {note} ]; do sleep 0.02; done; exit 5"
+    running = asyncio.create_task(client.run(_command("sh", "-c", script), print))
+    await _until(note.exists)
+    await asyncio.sleep(0.5)
+    await runner_service.stop()
+    await runner_service.start()
+    result = await running
+    assert (result.outcome, result.exit_status) == (RunOutcome.EXITED, 5)
+
+
+async def test_a_full_disk_delays_a_step(
+    session: aiohttp.ClientSession, runner_service: RunnerService, tmp_path: Path
+) -> None:
+    """It is begun once there is space; the log says it once."""
+    problems: list[RunnerError | None] = []
+    client = RunnerClient(
+        session, runner_service.address, namespace="t", on_problem=problems.append
+    )
+    files = runner_service.data / "runs"
+    files.touch()
+    running = asyncio.create_task(
+        client.run(_command("sh", "-c", f"echo >>{tmp_path}/ran"), print)
+    )
+    await _until(lambda: problems)
+    await asyncio.sleep(1)
+    assert "cannot be saved" in str(problems[0])
+    assert not (tmp_path / "ran").exists()
+    files.unlink()
+    assert (await running).exit_status == 0
+    assert problems[1:] == [None]
+    assert (tmp_path / "ran").read_text() == "\n"
+    assert runner_service.log.count("cannot be saved") == 1
 
 
 async def test_a_client_waits_for_its_turn(

@@ -105,6 +105,33 @@ def test_an_empty_token_is_none(tmp_path: Path) -> None:
     assert load_token(file) == token
 
 
+@pytest.mark.parametrize(
+    "damage", [b"\0\xff\xfe", b"two words", b"\n", "schlüssel".encode()]
+)
+def test_a_damaged_token_is_none(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No client could send it; the log says that there is a new one."""
+    file = tmp_path / "token"
+    file.write_bytes(damage)
+    token = load_token(file)
+    assert token.isascii()
+    assert load_token(file) == token
+    assert caplog.text.count("holds no token") == 1
+    assert token not in caplog.text
+
+
+async def test_a_token_that_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+    """The service ends; it does not make one that nobody can find."""
+    (tmp_path / "data" / "token").mkdir(parents=True)
+    runner_service = RunnerService(tmp_path)
+    with pytest.raises(AssertionError):
+        await runner_service.start()
+    assert "neither read nor made" in runner_service.log
+    assert str(tmp_path / "data" / "token") in runner_service.log
+    assert "Traceback" not in runner_service.log
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_an_oversized_request_is_refused(
     http: aiohttp.ClientSession, tmp_path: Path, chunked: bool

@@ -216,13 +216,14 @@ class RunnerClient:
     ) -> T:
         """Make an attempt until it works; tell what is in the way meanwhile."""
         longest_pause = longest_pause or MAX_RETRY_SECONDS
-        delay = MIN_RETRY_SECONDS
+        shortest_pause = min(MIN_RETRY_SECONDS, longest_pause)
+        delay = shortest_pause
         while True:
             try:
                 outcome = await attempt()
             except RunnerError as err:
                 if self._problem is None:
-                    delay = MIN_RETRY_SECONDS
+                    delay = shortest_pause
                 self._tell(err)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))
                 delay = min(2 * delay, longest_pause)

@@ -1,7 +1,8 @@
 """The runs of a service that outlive their clients.
 
 A run is begun once, however often it is asked for, and goes on while its client is away. It
-is ended for want of a client only when another one waits for its place, or after a week.
+is ended for want of a client only when another one has long waited for its place, or after
+a week.
 Its events are kept until it is forgotten, its result for a week after its end.
 
 Times are those of the monotonic clock: the wall clock of a device without a battery jumps.
@@ -14,6 +15,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 import errno
 import logging
+import math
 from pathlib import Path
 import time
 from typing import Any
@@ -32,7 +34,9 @@ MAX_EVENTS = 10_000
 """How many events a run may have besides its result; the result has the output's end."""
 MAX_RUNNING = 4
 YIELD_SECONDS = 10 * 60
-"""After how long without a client a run is ended when another one waits for its place."""
+"""How long another run waits for a place before one without a client is ended for it."""
+WAITING_SECONDS = 60
+"""Whoever waits for a place asks again sooner."""
 MAX_UNASKED_SECONDS = 7 * 24 * 60 * 60
 """After how long without a client a run is ended in any case."""
 CALLED_OFF_SECONDS = 10 * 60
@@ -143,6 +147,7 @@ class Runs:
         self._max_running = max_running
         self._runs: dict[str, Run] = {}
         self._called_off: dict[str, float] = {}
+        self._wanted_since = self._wanted_at = -math.inf
         self._last_position = 0
         self._unsaved = False
         self._closed = False
@@ -246,17 +251,30 @@ class Runs:
         running = self._running()
         if len(running) < self._max_running:
             return
+        self._make_room(running)
+        raise TooManyRunsError
+
+    def _make_room(self, running: list[Run]) -> None:
+        """End the run that nobody has asked for longest, if another one has waited long.
+
+        Time without a client counts only while another one waits: when a Home Assistant
+        comes back after hours, what waits may ask before those whose runs these are.
+        """
+        now = time.monotonic()
+        if now - self._wanted_at > WAITING_SECONDS:
+            self._wanted_since = now
+        self._wanted_at = now
         longest = max(running, key=lambda run: run.seconds_unasked)
+        if min(longest.seconds_unasked, now - self._wanted_since) < YIELD_SECONDS:
+            return
         # One at a time: the place of one that ends is free soon.
-        ending = any(run.stop.is_set() for run in running)
-        if longest.seconds_unasked > YIELD_SECONDS and not ending:
+        if not any(run.stop.is_set() for run in running):
             minutes = longest.seconds_unasked / 60
             self._end_unasked(
                 longest,
                 f"nobody had asked for it for {minutes:.0f} minutes, and another step "
                 "waited for its place",
             )
-        raise TooManyRunsError
 
     def _end_unasked(self, run: Run, reason: str) -> None:
         run.stop_reason = reason
