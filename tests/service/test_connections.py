@@ -113,15 +113,19 @@ async def test_strangers_starve_nobody(
 ) -> None:
     """More of them than the service has file descriptors; steps are run meanwhile."""
     client = RunnerClient(session, crowded.address, namespace="thing-1")
-    for number in range(600):
-        with contextlib.suppress(ConnectionError):
+
+    async def flood() -> None:
+        with contextlib.suppress(OSError):
             await strangers.connect(crowded.port, STRANGERS[sent])
-        if number % 200 == 199:
-            call = CommandCall(argv=("echo", str(number)))
-            request = StepRequest(run_id=f"r.{number}", job_key="r", call=call)
-            async with asyncio.timeout(20):
-                result = await client.run(request, print)
-            assert result.stdout == f"{number}\n"
+
+    for number in range(3):
+        call = CommandCall(argv=("echo", str(number)))
+        request = StepRequest(run_id=f"r.{number}", job_key="r", call=call)
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            for _ in range(200):
+                group.create_task(flood())
+            running = group.create_task(client.run(request, print))
+        assert running.result().stdout == f"{number}\n"
     async with session.get(f"{crowded.url}/health") as response:
         assert response.status == 200
     assert crowded.log.count("Turned away") == 1

@@ -20,6 +20,8 @@ _LOGGER = logging.getLogger(__name__)
 STRANGER_SECONDS = 10.0
 """How long a connection may be open without a request that has the token."""
 MAX_CONNECTIONS = 128
+BACKLOG = 32
+"""How many are accepted at a time, before the oldest can be closed for them."""
 ACKNOWLEDGE_SECONDS = 60
 """After how long a client that is gone without a word, by its network, is known to be."""
 LOG_INTERVAL_SECONDS = 60.0
@@ -70,11 +72,11 @@ class Connections:
     """Which connections of a service are open, and which are strangers', oldest first."""
 
     def __init__(self) -> None:
-        """Allow as many as leave half of the file descriptors to others."""
+        """Allow as many as leave most of the file descriptors to others."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._limit = MAX_CONNECTIONS
         if descriptors != resource.RLIM_INFINITY:
-            self._limit = min(MAX_CONNECTIONS, descriptors // 2)
+            self._limit = min(MAX_CONNECTIONS, descriptors // 4)
         self._open: set[asyncio.Transport] = set()
         self._strangers: dict[asyncio.Transport, asyncio.TimerHandle] = {}
         self._turned_away = 0

@@ -63,7 +63,7 @@ class Run:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     stop_reason: str = ""
     beginning: asyncio.Task[Exception | None] | None = None
-    running: asyncio.Task[RunResult] | None = None
+    running: asyncio.Future[RunResult] | None = None
     task: asyncio.Task[None] | None = None
     ended_at: float | None = None
     position: int = 0
@@ -295,14 +295,16 @@ class Runs:
             return problem
         if run.run_id in self._called_off:
             run.stop.set()
-        run.task = asyncio.create_task(self._run(run, request))
+        run.running = asyncio.ensure_future(
+            self._runner.run(request, run.tell, run.stop)
+        )
+        run.task = asyncio.create_task(self._run(run, run.running))
         return None
 
-    async def _run(self, run: Run, request: StepRequest) -> None:
-        running = self._runner.run(request, run.tell, run.stop)
-        run.running = asyncio.ensure_future(running)
+    async def _run(self, run: Run, running: asyncio.Future[RunResult]) -> None:
+        """Follow a run to its end. Only what it does is cancelled, never this."""
         try:
-            result = await run.running
+            result = await running
         except asyncio.CancelledError:
             # The service ends. The file says that the run had begun.
             return

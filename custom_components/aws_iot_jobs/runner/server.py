@@ -20,7 +20,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from .connections import Connections
+from .connections import BACKLOG, Connections
 from .durable import replace_file
 from .inventory import fix_permissions, list_handlers
 from .runs import ClosedError, Run, Runs, TooManyRunsError
@@ -96,7 +96,7 @@ async def serving(
     try:
         assert service.server is not None
         listening = await asyncio.get_running_loop().create_server(
-            app[_CONNECTIONS].guard(service.server), host, port
+            app[_CONNECTIONS].guard(service.server), host, port, backlog=BACKLOG
         )
         try:
             yield listening.sockets[0].getsockname()[1]
