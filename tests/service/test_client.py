@@ -168,7 +168,7 @@ async def test_a_lost_answer_begins_no_second_run(
     line: Line,
     tmp_path: Path,
 ) -> None:
-    """The service takes the same request for the same run."""
+    """The service finds a run by its id."""
     client = _through(line, session, runner_service)
     runner_service.handler("note.sh", '#!/bin/sh\necho ran >>"$1"\n')
     line.answers_to_lose = 2
