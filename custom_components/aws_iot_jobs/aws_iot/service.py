@@ -77,6 +77,7 @@ class JobsService:
         self._on_next = on_next
         self._ready = asyncio.Event()
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._pacing = asyncio.Lock()
         self._next_request_at = 0.0
         self._abandoned: deque[str] = deque(maxlen=100)
         self._warned: set[str] = set()
@@ -100,8 +101,8 @@ class JobsService:
     async def stop(self) -> None:
         """Disconnect; requests that wait for an answer fail."""
         self._ready.clear()
-        await self._connection.stop()
         self._fail_pending(DisconnectedError("stopped"))
+        await self._connection.stop()
 
     def retry_now(self) -> None:
         """Connect at once where the next try would come later."""
@@ -149,8 +150,13 @@ class JobsService:
         request: Mapping[str, Any],
         read: Callable[[dict[str, Any]], T],
     ) -> T:
-        """Make a request until it is answered, and read the answer."""
-        for delay in backoff(FIRST_BACKOFF_SECONDS):
+        """Make a request until it is answered, and read the answer.
+
+        The delays grow with what AWS says, or does not; a lost connection is not the
+        request's fault, and coming back is what has to be waited for then.
+        """
+        delays = backoff(FIRST_BACKOFF_SECONDS)
+        while True:
             await self._ready.wait()
             try:
                 return read(await self._request(topic, request))
@@ -160,11 +166,15 @@ class JobsService:
                 problem: AwsIotError = err
             except (ConnectError, RequestTimeoutError, MalformedMessageError) as err:
                 problem = err
-            _LOGGER.debug("%s: %s; trying again in %.1f s", topic, problem, delay)
             if not isinstance(problem, DisconnectedError):
                 self._on_problem(problem)
+            elif not self.ready:
+                _LOGGER.debug("%s: %s; trying again when connected", topic, problem)
+                delays = backoff(FIRST_BACKOFF_SECONDS)
+                continue
+            delay = next(delays)
+            _LOGGER.debug("%s: %s; trying again in %.1f s", topic, problem, delay)
             await asyncio.sleep(delay)
-        raise AssertionError("a backoff never ends")
 
     async def _request(self, topic: str, request: Mapping[str, Any]) -> dict[str, Any]:
         await self._pace()
@@ -174,9 +184,7 @@ class JobsService:
         )
         self._pending[token] = answer
         try:
-            await self._connection.publish(
-                topic, encode({**request, "clientToken": token})
-            )
+            await self._publish(topic, {**request, "clientToken": token}, answer)
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
                 return await answer
         except TimeoutError as err:
@@ -185,18 +193,30 @@ class JobsService:
             ) from err
         finally:
             del self._pending[token]
-            if answer.cancel():
+            answer.cancel()
+            if answer.cancelled() or isinstance(answer.exception(), DisconnectedError):
                 # Its answer may still come, and is no news then.
                 self._abandoned.append(token)
-            elif not answer.cancelled():
-                answer.exception()
+
+    async def _publish(
+        self, topic: str, message: Mapping[str, Any], answer: asyncio.Future[Any]
+    ) -> None:
+        """Publish a request. What is answered has been received, acknowledged or not."""
+        try:
+            await self._connection.publish(topic, encode(message))
+        except ConnectError:
+            if not answer.done():
+                raise
 
     async def _pace(self) -> None:
-        """Wait until another request keeps within AWS's rate."""
-        now = asyncio.get_running_loop().time()
-        at = max(now, self._next_request_at)
-        self._next_request_at = at + MIN_REQUEST_INTERVAL_SECONDS
-        await asyncio.sleep(at - now)
+        """Wait until another request keeps within AWS's rate.
+
+        Whoever is cancelled while waiting takes no other's turn.
+        """
+        clock = asyncio.get_running_loop().time
+        async with self._pacing:
+            await asyncio.sleep(self._next_request_at - clock())
+            self._next_request_at = clock() + MIN_REQUEST_INTERVAL_SECONDS
 
     def _is_ready(self) -> None:
         self._ready.set()
