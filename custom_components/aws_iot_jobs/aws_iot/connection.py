@@ -168,7 +168,7 @@ class Connection:
                 _LOGGER.exception("%s: an unexpected error", self)
                 error = ConnectError(f"an unexpected error: {err!r}")
             self.ready = False
-            self._tell(self._on_lost, error)
+            self._tell_lost(error)
             await self._close()
             await self._pause(began, delays)
             prepared = asyncio.ensure_future(self._prepare())
@@ -199,7 +199,7 @@ class Connection:
             except ConnectError as err:
                 if connection.lost.done():
                     return
-                self._tell(self._on_lost, err)
+                self._tell_lost(err)
             else:
                 self.ready = True
                 self._renew_hint()
@@ -252,6 +252,10 @@ class Connection:
     def _received(self, topic: str, payload: bytes) -> None:
         if self._owner is not None and not self._owner.cancelling():
             self._on_message(topic, payload)
+
+    def _tell_lost(self, error: ConnectError) -> None:
+        # Whoever keeps the error does not keep the connection with it.
+        self._tell(self._on_lost, error.with_traceback(None))
 
     def _tell[*Ts](self, callback: Callable[[*Ts], None], *args: *Ts) -> None:
         """Tell of an event. What is wrong with who hears it does not end the connection."""

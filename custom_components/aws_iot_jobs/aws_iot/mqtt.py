@@ -209,7 +209,8 @@ class Loss:
 class _Events:
     """What the client tells, as futures of the event loop.
 
-    It knows nothing of the client, which the library keeps alive together with this.
+    The library keeps this alive for as long as there is the client: so it must not know
+    the client, and lets go of who hears it when the connection is over.
     """
 
     def __init__(
@@ -237,14 +238,14 @@ class _Events:
         return hand_over
 
     def lose(self, loss: Loss) -> None:
-        """Have the connection be over; from then on nothing is told any more."""
+        """Have the connection be over; from then on no message is told any more."""
         _resolve(self.lost, loss)
+        self._on_message = _ignore
 
     def received(self, data: mqtt5.PublishReceivedData) -> None:
         """Take a message."""
-        if not self.lost.done():
-            packet = data.publish_packet
-            self._on_message(packet.topic, bytes(packet.payload or b""))
+        packet = data.publish_packet
+        self._on_message(packet.topic, bytes(packet.payload or b""))
 
     def connected(self, _: mqtt5.LifecycleConnectSuccessData) -> None:
         """Take it that the broker has accepted us."""
@@ -299,6 +300,10 @@ def _client(
         raise CredentialsError(
             f"the certificate or the private key cannot be used: {err}"
         ) from err
+
+
+def _ignore(_topic: str, _payload: bytes) -> None:
+    """Hear nothing."""
 
 
 def _resolve[T](future: asyncio.Future[T], result: T) -> None:
