@@ -112,9 +112,7 @@ async def thing(broker: Broker, link: Link) -> AsyncIterator[Thing]:
 
 
 @pytest.fixture
-async def misled(
-    broker: Broker, scripted: ScriptedBroker
-) -> AsyncIterator[Thing]:
+async def misled(broker: Broker, scripted: ScriptedBroker) -> AsyncIterator[Thing]:
     """Return a thing that is not started, and connects to the scripted broker."""
     thing = Thing(replace(broker.settings(THING), port=scripted.port))
     yield thing

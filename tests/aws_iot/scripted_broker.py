@@ -25,7 +25,8 @@ class ScriptedBroker:
     """It takes one subscription at a time, unless that is to be `refused`.
 
     `silent_after` is the packet from which on it does not answer; `closes_after` the one
-    whose answer, if there is one, is the last before it closes the connection.
+    whose answer, if there is one, is the last before it closes the connection. While it is
+    `mute`, it acknowledges no subscription.
     """
 
     def __init__(self, directory: Path, authority: CertificateAuthority) -> None:
@@ -43,6 +44,7 @@ class ScriptedBroker:
         self.silent_after: Packet | None = None
         self.closes_after: Packet | None = None
         self.refused = False
+        self.mute = False
         self.received: list[tuple[Packet, float]] = []
         """What came, and when on the monotonic clock."""
 
@@ -62,6 +64,10 @@ class ScriptedBroker:
     ) -> None:
         """Break what there is."""
         self._server.close()
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Break all connections, without a word; new ones are taken."""
         for handler in self._handlers:
             handler.cancel()
         if self._handlers:
@@ -120,6 +126,8 @@ class ScriptedBroker:
         match kind:
             case Packet.CONNECT:
                 return b"\x20\x03\x00\x00\x00"
+            case Packet.SUBSCRIBE if self.mute:
+                return b""
             case Packet.SUBSCRIBE:
                 code = b"\x87" if self.refused else b"\x01"
                 return b"\x90\x04" + body[:2] + b"\x00" + code

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 import gc
-import os
+from pathlib import Path
 import threading
 from typing import Any
 
@@ -183,7 +183,7 @@ async def test_a_stop_leaves_nothing(
     reach: Callable[[Thing, ScriptedBroker], Awaitable[None]],
 ) -> None:
     """In whatever state: no task, no client, no socket, no word, and within moments."""
-    files = len(os.listdir("/proc/self/fd"))
+    sockets = _sockets()
     await reach(misled, scripted)
     async with asyncio.timeout(7):
         await misled.connection.stop()
@@ -196,7 +196,7 @@ async def test_a_stop_leaves_nothing(
     await asyncio.sleep(2)
     assert (len(misled.errors), len(misled.ready_at)) == told
     assert len(scripted.times(Packet.CONNECT)) == came
-    assert len(os.listdir("/proc/self/fd")) <= files
+    assert _sockets() <= sockets
 
 
 async def test_a_stop_in_a_handshake_leaves_nothing_that_connects(
@@ -348,4 +348,11 @@ async def _assert_silent(thing: Thing, link: Link) -> None:
 
 def _held() -> tuple[int, int]:
     """Return how many files and threads this process has."""
-    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+    own = Path("/proc/self")
+    return len([*(own / "fd").iterdir()]), len([*(own / "task").iterdir()])
+
+
+def _sockets() -> int:
+    """Return how many sockets this process has."""
+    links = [it.readlink() for it in Path("/proc/self/fd").iterdir() if it.is_symlink()]
+    return sum(str(link).startswith("socket:") for link in links)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 import time
 
+from awscrt import mqtt5
 import pytest
 
 from custom_components.aws_iot_jobs.aws_iot import connection, mqtt
@@ -121,7 +122,9 @@ async def test_what_is_published_without_a_connection_fails_at_once(
 ) -> None:
     """The library queues nothing, neither for later nor for a connection of its own."""
     lone = _lone(broker, link)
-    operation = lone._client.publish(mqtt.mqtt5.PublishPacket(topic=TOPIC, qos=1))
+    operation = lone._client.publish(
+        mqtt5.PublishPacket(topic=TOPIC, qos=mqtt5.QoS.AT_LEAST_ONCE)
+    )
     error = await asyncio.to_thread(operation.exception, 5)
     assert "offline queue" in str(error)
     await lone.close()
