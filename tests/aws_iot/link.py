@@ -67,10 +67,10 @@ class Link:
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(self.accepted) >= count)
 
-    async def idle(self, within: float = 20) -> None:
-        """Wait until there is no connection."""
+    async def idle(self, within: float = 20, *, but: int = 0) -> None:
+        """Wait until there is no connection, but for so many."""
         async with asyncio.timeout(within), self._changed:
-            await self._changed.wait_for(lambda: not self._open)
+            await self._changed.wait_for(lambda: len(self._open) <= but)
 
     async def _take(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from awscrt import mqtt5
+from awsiot import mqtt5_client_builder
 import pytest
 
 from custom_components.aws_iot_jobs.aws_iot import backoff, connection, mqtt
@@ -15,6 +16,7 @@ from custom_components.aws_iot_jobs.aws_iot.errors import (
     ConnectError,
     CredentialsError,
     DisconnectedError,
+    EndpointError,
 )
 from custom_components.aws_iot_jobs.aws_iot.mqtt import MqttConnection
 
@@ -29,12 +31,14 @@ HANDSHAKE_SECONDS = 15
 
 
 @pytest.fixture(autouse=True)
-async def nothing_is_left() -> Any:
+async def nothing_is_left(caplog: pytest.LogCaptureFixture) -> Any:
     """Find every task that a test leaves, and every client of the library."""
     before = asyncio.all_tasks()
     yield
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     assert not left
+    # Errors that were logged keep the frames that they came through.
+    caplog.get_records("call").clear()
     gc.collect()
     assert not [it for it in gc.get_objects() if isinstance(it, mqtt5.Client)]
 
@@ -305,22 +309,43 @@ async def test_a_listener_that_raises_does_not_end_it(
     await thing.connection.publish(TOPIC, b"{}")
 
 
+@pytest.mark.parametrize("error", [OSError, RuntimeError])
 async def test_an_unexpected_error_does_not_end_it(
-    thing: Thing, link: Link, monkeypatch: pytest.MonkeyPatch
+    thing: Thing, link: Link, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    """Once, no connection can be prepared: the next try comes all the same."""
+    """Once, no connection can be prepared: the next try comes all the same.
+
+    The certificate, which was of use before, is not blamed for it.
+    """
     await thing.connection.start()
     await thing.connected()
-    prepare = mqtt._client
+    prepare = mqtt5_client_builder.mtls_from_bytes
 
-    def fail(*_: Any) -> Any:
-        monkeypatch.setattr(mqtt, "_client", prepare)
-        raise OSError("no file is free")
+    def fail(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(mqtt5_client_builder, "mtls_from_bytes", prepare)
+        raise error("no file is free")
 
-    monkeypatch.setattr(mqtt, "_client", fail)
+    monkeypatch.setattr(mqtt5_client_builder, "mtls_from_bytes", fail)
     await link.cut()
     await thing.times_ready(2)
     assert "no file is free" in str(thing.errors[1])
+    assert not isinstance(thing.errors[1], CredentialsError)
+
+
+async def test_a_handshake_without_an_end_is_given_up(
+    thing: Thing, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the library waits for, and however long."""
+    monkeypatch.setattr(mqtt, "OPEN_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(connection, "STOP_TIMEOUT_SECONDS", 1)
+    link.stall()
+    await thing.connection.start()
+    await thing.times_lost(1)
+    assert isinstance(thing.errors[0], EndpointError)
+    link.resume()
+    await thing.connected()
+    await link.idle(HANDSHAKE_SECONDS, but=1)
+    await thing.connection.publish(TOPIC, b"{}")
 
 
 async def test_connections_that_are_over_are_forgotten(

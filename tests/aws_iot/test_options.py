@@ -134,7 +134,13 @@ def _lone(broker: Broker, link: Link) -> MqttConnection:
     """Return one connection that nobody would have come back."""
     return MqttConnection(
         replace(broker.settings(THING), port=link.port),
-        Timing(keep_alive=60, ping_timeout=20, ack_timeout=10, connack_timeout=20),
+        Timing(
+            keep_alive=60,
+            ping_timeout=20,
+            ack_timeout=10,
+            connack_timeout=20,
+            stop_timeout=5,
+        ),
         lambda _topic, _payload: None,
         asyncio.get_running_loop(),
     )

@@ -5,14 +5,20 @@ decides alone when.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 import logging
 import time
 from typing import Any, NoReturn
 
 from .backoff import ReconnectDelays, backoff
-from .errors import ConnectError, DisconnectedError, EndpointError, TakenOverError
+from .errors import (
+    ConnectError,
+    CredentialsError,
+    DisconnectedError,
+    EndpointError,
+    TakenOverError,
+)
 from .mqtt import Loss, MqttConnection, Timing
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,6 +29,7 @@ KEEP_ALIVE_SECONDS = 60
 PING_TIMEOUT_SECONDS = 20
 ACK_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 20
+STOP_TIMEOUT_SECONDS = 5
 MIN_BACKOFF_SECONDS = 1.5
 MIN_INTERVAL_SECONDS = 1
 """AWS IoT takes one CONNECT a second from a client of one name."""
@@ -132,6 +139,7 @@ class Connection:
             ping_timeout=PING_TIMEOUT_SECONDS,
             ack_timeout=ACK_TIMEOUT_SECONDS,
             connack_timeout=CONNECT_TIMEOUT_SECONDS,
+            stop_timeout=STOP_TIMEOUT_SECONDS,
         )
         return await loop.run_in_executor(
             None, MqttConnection, self._settings, timing, self._received, loop
@@ -153,7 +161,7 @@ class Connection:
         if not owner.cancelled() and (error := owner.exception()) is not None:
             _LOGGER.error("%s: the connection was given up", self, exc_info=error)
 
-    async def _keep_connected(self, prepared: asyncio.Future[MqttConnection]) -> None:
+    async def _keep_connected(self, prepared: Awaitable[MqttConnection]) -> None:
         """Have one connection after the other, with ever longer waits while none works."""
         delays = ReconnectDelays(MIN_BACKOFF_SECONDS, stable=STABLE_SECONDS)
         self._renew_hint()
@@ -171,7 +179,14 @@ class Connection:
             self._tell_lost(error)
             await self._close()
             await self._pause(began, delays)
-            prepared = asyncio.ensure_future(self._prepare())
+            prepared = self._prepare_again()
+
+    async def _prepare_again(self) -> MqttConnection:
+        """Prepare another connection with what was of use before."""
+        try:
+            return await self._prepare()
+        except CredentialsError as err:
+            raise ConnectError(f"no connection can be made: {err.__cause__}") from err
 
     async def _use(
         self, connection: MqttConnection, delays: ReconnectDelays

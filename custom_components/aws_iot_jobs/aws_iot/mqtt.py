@@ -32,7 +32,6 @@ _LOGGER = logging.getLogger(__name__)
 OPEN_TIMEOUT_SECONDS = 60
 """How long opening takes at most. The library has a time limit for each part of it, and
 waits up to 30 s before it tells of a server that it does not trust."""
-STOP_TIMEOUT_SECONDS = 5
 
 _NEVER_MS = 24 * 60 * 60 * 1000
 _QOS = mqtt5.QoS.AT_LEAST_ONCE
@@ -74,6 +73,7 @@ class Timing:
     ping_timeout: int
     ack_timeout: int
     connack_timeout: int
+    stop_timeout: int
 
 
 class MqttConnection:
@@ -94,6 +94,7 @@ class MqttConnection:
         `on_message` is called in the event loop, with topic and payload. Raises
         CredentialsError for a key or certificate of no use.
         """
+        self._where = f"{settings.endpoint}:{settings.port}"
         self._timing = timing
         self._started = False
         self._events = _Events(settings, on_message, loop)
@@ -111,7 +112,9 @@ class MqttConnection:
         opened = self._events.opened
         await asyncio.wait((opened,), timeout=OPEN_TIMEOUT_SECONDS)
         if not opened.done():
-            raise EndpointError(f"no answer within {OPEN_TIMEOUT_SECONDS} s")
+            raise EndpointError(
+                f"no answer from {self._where} within {OPEN_TIMEOUT_SECONDS} s"
+            )
         if (error := opened.result()) is not None:
             raise error
 
@@ -119,16 +122,16 @@ class MqttConnection:
         """Disconnect, and leave nothing behind.
 
         Within a handshake the library closes its socket only when its time limit for that
-        has passed; it sends nothing more, and is not waited for longer than 5 s.
+        has passed; it sends nothing more, and is not waited for beyond the stop timeout.
         """
         events = self._events
         events.lose(Loss("it was closed"))
         if not self._started:
             return
         self._client.stop(mqtt5.DisconnectPacket())
-        await asyncio.wait((events.stopped,), timeout=STOP_TIMEOUT_SECONDS)
+        await asyncio.wait((events.stopped,), timeout=self._timing.stop_timeout)
         if not events.stopped.done():
-            _LOGGER.debug("The MQTT client did not stop in time")
+            _LOGGER.debug("%s: the MQTT client did not stop in time", self._where)
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publish with QoS 1, and wait until it is acknowledged.
