@@ -1,5 +1,6 @@
 """Certificates for tests: an authority, and what it signs, made in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -43,12 +44,18 @@ class Credentials:
 class CertificateAuthority:
     """Signs the certificates of servers and devices."""
 
-    def __init__(self, name: str = "Test CA") -> None:
+    def __init__(
+        self,
+        name: str = "Test CA",
+        *,
+        valid_from: timedelta = -_DAY,
+        valid_until: timedelta = _DAY,
+    ) -> None:
         """Make the authority's own key and certificate."""
         self._key = make_key()
         self._name = _name(name)
         self._certificate = (
-            _builder(self._name, self._name, self._key, -_DAY, _DAY)
+            _builder(self._name, self._name, self._key, valid_from, valid_until)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_AUTHORITY_USAGE, critical=True)
             .add_extension(
@@ -63,14 +70,30 @@ class CertificateAuthority:
         """The authority's own certificate, as PEM."""
         return self._certificate.public_bytes(Encoding.PEM)
 
-    def server(self, host: str = "localhost") -> Credentials:
-        """Sign for a server on the loopback interface."""
-        names = [x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]
+    @property
+    def own(self) -> Credentials:
+        """The authority's own certificate and key, to be what a server shows."""
+        return Credentials(certificate=self.certificate, private_key=key_pem(self._key))
+
+    def server(
+        self,
+        host: str = "localhost",
+        *,
+        names: Sequence[x509.GeneralName] | None = None,
+        key: PrivateKey | None = None,
+        valid_from: timedelta = -_DAY,
+        valid_until: timedelta = _DAY,
+    ) -> Credentials:
+        """Sign for a server on the loopback interface, or for these names alone."""
+        if names is None:
+            names = [x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]
         return self._sign(
             host,
-            make_key(),
+            key or make_key(),
             ExtendedKeyUsageOID.SERVER_AUTH,
-            x509.SubjectAlternativeName(names),
+            *([x509.SubjectAlternativeName(names)] if names else []),
+            valid_from=valid_from,
+            valid_until=valid_until,
         )
 
     def device(

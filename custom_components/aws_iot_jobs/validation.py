@@ -8,7 +8,7 @@ from typing import Any
 
 from yarl import URL
 
-from homeassistant.const import CONF_URL
+from homeassistant.const import CONF_PORT, CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
@@ -18,8 +18,12 @@ from .aws_iot.errors import (
     CredentialsError,
     EndpointError,
     NotAuthorizedError,
+    NoTlsError,
     RequestTimeoutError,
     ServerCertificateError,
+    ServerNameError,
+    ServerValidityError,
+    UnknownHostError,
 )
 from .const import (
     CONF_CERTIFICATE,
@@ -52,7 +56,11 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 _CONNECTION_FAULTS: tuple[tuple[type[AwsIotError], str, str], ...] = (
+    (UnknownHostError, CONF_ENDPOINT, "endpoint_unknown"),
+    (NoTlsError, CONF_PORT, "port_without_tls"),
     (EndpointError, CONF_ENDPOINT, "endpoint_unreachable"),
+    (ServerNameError, CONF_ENDPOINT, "server_of_another_name"),
+    (ServerValidityError, CONF_ENDPOINT, "server_not_valid_now"),
     (ServerCertificateError, CONF_ROOT_CA, "server_not_trusted"),
     (CredentialsError, CONF_CERTIFICATE, "certificate_refused"),
     (RequestTimeoutError, "base", "no_answer"),

@@ -1,1 +1,1 @@
-"""Tests of what talks to AWS IoT."""
+"""Tests of what talks to AWS IoT: no Home Assistant."""

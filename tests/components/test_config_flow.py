@@ -26,8 +26,12 @@ from custom_components.aws_iot_jobs.aws_iot.errors import (
     DisconnectedError,
     EndpointError,
     NotAuthorizedError,
+    NoTlsError,
     RequestTimeoutError,
     ServerCertificateError,
+    ServerNameError,
+    ServerValidityError,
+    UnknownHostError,
 )
 from custom_components.aws_iot_jobs.const import (
     CONF_CERTIFICATE,
@@ -389,6 +393,30 @@ async def test_certificate_not_valid_today(
             CONF_ENDPOINT,
             "endpoint_unreachable",
             "connection refused. ",
+        ),
+        (
+            UnknownHostError("no address is known for x: name not known"),
+            CONF_ENDPOINT,
+            "endpoint_unknown",
+            "no address is known for x",
+        ),
+        (
+            NoTlsError("localhost:22 speaks SSH, not TLS"),
+            CONF_PORT,
+            "port_without_tls",
+            "localhost:22 speaks SSH, not TLS. ",
+        ),
+        (
+            ServerNameError("localhost shows a certificate for a.example"),
+            CONF_ENDPOINT,
+            "server_of_another_name",
+            "a certificate for a.example",
+        ),
+        (
+            ServerValidityError("localhost shows a certificate that expired"),
+            CONF_ENDPOINT,
+            "server_not_valid_now",
+            "clock of this machine",
         ),
         (
             ServerCertificateError("localhost is not trusted: negotiation failed"),
@@ -773,8 +801,8 @@ async def test_add_for_real(
 ) -> None:
     """The check passes with the minimal policy, and leaves nothing behind.
 
-    A key of somebody else's, a wrong port and a name that the certificate's policy is not
-    for are told before, in the same dialog.
+    A wrong port, a broker that is not trusted and a name that the certificate's policy is
+    not for are told before, in the same dialog.
     """
     settings = broker.settings(THING)
     assert settings.root_ca is not None
@@ -790,6 +818,12 @@ async def test_add_for_real(
     assert result["errors"] == {CONF_ENDPOINT: "endpoint_unreachable"}
 
     form[CONF_PORT] = settings.port
+    other = await upload(CertificateAuthority("Another CA").certificate)
+    result = await _add(hass, result, form | {CONF_ROOT_CA: other})
+    assert result["errors"] == {CONF_ROOT_CA: "server_not_trusted"}
+    words = await _words(hass, result)
+    assert "signed by Test CA, which is not trusted here" in words[CONF_ROOT_CA]
+
     result = await _add(hass, result, form | {CONF_THING_NAME: "thing-2"})
     assert result["errors"] == {"base": "not_authorized"}
     words = await _words(hass, result)

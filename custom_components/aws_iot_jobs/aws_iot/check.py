@@ -1,26 +1,58 @@
 """Try whether settings work, before anything relies on them."""
 
 import asyncio
+import logging
 import uuid
 
 from .connection import ConnectionSettings
-from .errors import AwsIotError, EndpointError, RequestRejectedError
+from .endpoint import look_at_endpoint
+from .errors import (
+    AwsIotError,
+    ConnectError,
+    CredentialsError,
+    EndpointError,
+    RequestRejectedError,
+    ServerCertificateError,
+)
 from .messages import RejectedCode
 from .model import ExecutionKey, JobStatus
 from .service import JobsService
 
+_LOGGER = logging.getLogger(__name__)
+
 TIMEOUT_SECONDS = 45
-"""How long a check takes at most. The TLS library tells of a server that it does not trust
-only after 10 to 30 seconds, so that nobody learns from the time that it takes."""
+"""How long a check takes at most after the look at the endpoint. The TLS library tells of a
+server that it does not trust only after 10 to 30 seconds, so that nobody learns from the time
+that it takes; the look tells of most of them before."""
 
 
 async def check_connection(settings: ConnectionSettings) -> None:
-    """Connect as the thing, subscribe, make one request without effect, and disconnect.
+    """Look at the endpoint, connect as the thing, make one request without effect.
 
     The request is an update of a job that does not exist: AWS IoT Jobs answers that it is
     unknown, which shows that the policy lets updates and their answers through. Raises the
     AwsIotError that tells what is in the way.
     """
+    doubt = await _look(settings)
+    try:
+        await _use(settings)
+    except (CredentialsError, EndpointError, ServerCertificateError) as err:
+        raise _better_known(err, doubt, settings) from err
+
+
+async def _look(settings: ConnectionSettings) -> ConnectError | None:
+    """Look at the endpoint. A look that fails itself has seen nothing: the client decides."""
+    try:
+        return await look_at_endpoint(settings)
+    except ConnectError:
+        raise
+    except Exception:
+        _LOGGER.debug("The look at %s has failed", settings.endpoint, exc_info=True)
+        return None
+
+
+async def _use(settings: ConnectionSettings) -> None:
+    """Connect as the thing, subscribe, make the request, and disconnect."""
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_ready() -> None:
@@ -46,6 +78,23 @@ async def check_connection(settings: ConnectionSettings) -> None:
         ) from err
     finally:
         await service.stop()
+
+
+def _better_known(
+    error: ConnectError, doubt: ConnectError | None, settings: ConnectionSettings
+) -> ConnectError:
+    """Return what is the matter, by what both the client and the look have seen.
+
+    The client tells of all that fails in a TLS handshake in the same way.
+    """
+    if doubt is not None:
+        return doubt
+    if isinstance(error, ServerCertificateError):
+        return EndpointError(
+            f"{settings.endpoint}:{settings.port} proves who it is, but most likely it does "
+            f"not ask for the thing's certificate, as AWS IoT does"
+        )
+    return error
 
 
 async def _update_unknown_job(service: JobsService) -> None:

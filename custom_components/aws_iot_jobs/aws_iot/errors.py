@@ -19,8 +19,24 @@ class EndpointError(ConnectError):
     """The endpoint's name is unknown, or nothing answers there."""
 
 
+class UnknownHostError(EndpointError):
+    """There is no address for the endpoint's name."""
+
+
+class NoTlsError(EndpointError):
+    """What answers at the port does not speak TLS."""
+
+
 class ServerCertificateError(ConnectError):
     """What answers at the endpoint does not prove to be it."""
+
+
+class ServerNameError(ServerCertificateError):
+    """The server's certificate is for other names than the endpoint's."""
+
+
+class ServerValidityError(ServerCertificateError):
+    """The server's certificate has expired or is not valid yet, by the clock here."""
 
 
 class CredentialsError(ConnectError):
