@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, override
@@ -13,14 +12,15 @@ from homeassistant.components.hassio import AddonError, AddonManager, AddonState
 from homeassistant.config_entries import (
     SOURCE_HASSIO,
     SOURCE_RECONFIGURE,
+    SOURCE_USER,
     ConfigEntry,
-    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     OptionsFlowWithReload,
 )
 from homeassistant.const import CONF_PORT, CONF_URL
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.hassio import is_hassio
 from homeassistant.helpers.selector import (
     BooleanSelector,
@@ -37,6 +37,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 
 from .aws_iot.connection import DEFAULT_PORT
+from .checks import Check, async_begin_check, async_end_check, async_outcome
 from .const import (
     CONF_CERTIFICATE,
     CONF_DEFAULT_TIMEOUT,
@@ -72,7 +73,6 @@ from .storage import (
 from .uploads import Uploads
 from .validation import (
     async_check_runner,
-    async_check_settings,
     async_read_handler_directory,
     async_read_input,
     read_runner_url,
@@ -154,6 +154,7 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
         self._thing: ThingSettings | None = None
         self._discovered_slug: str | None = None
         self._manager: AddonManager | None = None
+        self._check: Check | None = None
         self._task: asyncio.Task[Any] | None = None
         self._app: RunnerSettings | None = None
         self._app_problem = ""
@@ -165,6 +166,13 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
         """Return the options flow."""
         return AwsIotJobsOptionsFlow()
 
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """End what a dialog that is closed, or left for another, still does."""
+        if self._check is not None:
+            async_end_check(self._check)
+
     @override
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -175,9 +183,8 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             values = await async_read_input(self.hass, user_input, self._uploads, {})
             settings = ThingSettings.of(values)
-            await self.async_set_unique_id(settings.thing_name)
-            self._abort_if_unique_id_configured()
-            await async_check_settings(self.hass, settings)
+            await self._async_take_name(settings.thing_name)
+            await self._async_check(settings)
         except InvalidInputError as fault:
             return self._form("user", _USER_SCHEMA, user_input, fault)
         self._thing = settings
@@ -227,6 +234,7 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Change how a thing connects, or where its handlers run."""
         thing_name = self._get_reconfigure_entry().data[CONF_THING_NAME]
+        self._end_others(source=SOURCE_RECONFIGURE, entry_id=self._reconfigure_entry_id)
         return self.async_show_menu(
             step_id="reconfigure",
             menu_options=["connection", *self._places()],
@@ -332,7 +340,8 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _async_install(self) -> None:
         assert self._manager is not None
-        await self._manager.async_schedule_install_addon()
+        # It goes on without this dialog: the next one finds it, and waits for it, too.
+        await asyncio.shield(self._manager.async_schedule_install_addon())
 
     async def _async_start(self) -> None:
         assert self._manager is not None
@@ -387,8 +396,7 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
                 self.hass, user_input, self._uploads, {**entry.data, **secrets}
             )
             settings = ThingSettings.of(values)
-            async with _name_lent(entry):
-                await async_check_settings(self.hass, settings)
+            await self._async_check(settings, entry)
         except InvalidInputError as fault:
             return self._form(step_id, schema, user_input, fault, thing_name=thing_name)
         await _async_keep_private_key(self.hass, settings)
@@ -410,6 +418,7 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
                 options={**entry.options, **(options or {})},
             )
         assert self._thing is not None
+        await self.async_set_unique_id(self._thing.thing_name, raise_on_progress=False)
         self._abort_if_unique_id_configured()
         await _async_keep_private_key(self.hass, self._thing)
         await self._async_keep_token(self._thing.thing_name, runner)
@@ -425,11 +434,38 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
         store = SecretStore(self.hass, thing_name)
         await store.async_update({CONF_RUNNER_TOKEN: runner.token})
 
+    async def _async_take_name(self, thing_name: str) -> None:
+        """Let this dialog be the one that adds a thing, unless it is there.
+
+        A dialog that a page reload has left behind cannot be opened again, and is not told
+        from one in another window: the last one goes on, the others end. An offer of the
+        app goes by the app until the thing is added, so that it is offered once, and can
+        be ignored.
+        """
+        if self.source != SOURCE_HASSIO:
+            await self.async_set_unique_id(thing_name, raise_on_progress=False)
+            self._abort_if_unique_id_configured()
+        elif thing_name in self._async_current_ids():
+            raise AbortFlow("already_configured")
+        self._end_others(source=SOURCE_USER, unique_id=thing_name)
+
+    async def _async_check(
+        self, settings: ThingSettings, entry: ConfigEntry | None = None
+    ) -> None:
+        """Check settings for as long as this dialog is there. Raises InvalidInputError."""
+        self._check = async_begin_check(self.hass, settings, entry)
+        await async_outcome(self._check)
+
     def _abort_offers(self) -> None:
         """Offer the app no more, which is in use now."""
-        for flow in self._async_in_progress(include_uninitialized=True):
-            if flow["context"]["source"] == SOURCE_HASSIO:
-                self.hass.config_entries.flow.async_abort(flow["flow_id"])
+        self._end_others(source=SOURCE_HASSIO)
+
+    def _end_others(self, **context: str) -> None:
+        """End the other dialogs of a kind."""
+        for flow in self._async_in_progress(
+            include_uninitialized=True, match_context=context
+        ):
+            self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     def _places(self) -> list[str]:
         """Return where handlers can run, the best choice first."""
@@ -517,14 +553,6 @@ class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
         if timedelta(**duration):
             options[CONF_DEFAULT_TIMEOUT] = duration
         return options
-
-
-def _name_lent(entry: ConfigEntry) -> AbstractAsyncContextManager[None]:
-    """Have the agent of an entry leave the thing's name to a check meanwhile."""
-    if entry.state is not ConfigEntryState.LOADED:
-        return nullcontext()
-    lent: AbstractAsyncContextManager[None] = entry.runtime_data.disconnected()
-    return lent
 
 
 async def _async_keep_private_key(hass: HomeAssistant, settings: ThingSettings) -> None:

@@ -1,5 +1,6 @@
 """Supervisor at its HTTP boundary: what AddonManager and discovery ask of it."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import uuid4
@@ -89,12 +90,19 @@ _INSTALLED: dict[str, Any] = {
 }
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeSupervisor:
     """Knows one app, whose container is a process of the runner's service.
 
     `in_store` says whether the app's repository is there, `published` whether the app is
-    in it, `announces` whether the app tells where it is, `refuse` which requests fail.
+    in it, `announces` whether the app tells where it is, `refuse` which requests fail. An
+    installation lasts while a test has cleared `may_install`.
     """
 
     runner: RunnerService
@@ -104,6 +112,7 @@ class FakeSupervisor:
     published: bool = True
     announces: bool = True
     refuse: set[str] = field(default_factory=set)
+    may_install: asyncio.Event = field(default_factory=_set)
     requests: list[str] = field(default_factory=list)
     uuid: str = field(default_factory=lambda: uuid4().hex)
     server: TestServer | None = None
@@ -158,6 +167,7 @@ class FakeSupervisor:
             case _ if asked == f"GET addons/{SLUG}/info":
                 data = self._app()
             case _ if asked == f"POST store/addons/{SLUG}/install":
+                await self.may_install.wait()
                 self.installed, data = True, {}
             case _ if asked == f"POST addons/{SLUG}/start":
                 await self.runner.start()

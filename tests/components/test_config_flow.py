@@ -2,9 +2,11 @@
 
 # ruff: noqa: PLR0917 -- fixtures are arguments
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+import tempfile
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -50,7 +52,7 @@ from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
 from homeassistant.const import CONF_PORT
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 
@@ -73,8 +75,19 @@ type Form = dict[str, Any]
 
 
 @pytest.fixture
-async def upload(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Upload:
-    """Upload files as the page does it; returns what a form calls them."""
+async def upload(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Upload:
+    """Upload files as the page does it; returns what a form calls them.
+
+    Home Assistant keeps them in one folder of the machine, whoever else runs there.
+    """
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(uploads))
     await async_setup_component(hass, "file_upload", {})
     client = await hass_client()
 
@@ -94,6 +107,20 @@ async def form(
     upload: Upload, ca: CertificateAuthority, credentials: Credentials
 ) -> Form:
     """Fill in the form for a thing: all is well."""
+    return await _fill_in(upload, ca, credentials)
+
+
+@pytest.fixture
+async def form_again(
+    upload: Upload, ca: CertificateAuthority, credentials: Credentials
+) -> Form:
+    """Fill in the same once more: files are uploaded for one dialog."""
+    return await _fill_in(upload, ca, credentials)
+
+
+async def _fill_in(
+    upload: Upload, ca: CertificateAuthority, credentials: Credentials
+) -> Form:
     return {
         CONF_ENDPOINT: ENDPOINT,
         CONF_PORT: 8883,
@@ -112,6 +139,10 @@ def no_agents(agents: list[FakeAgent]) -> None:
 @pytest.fixture
 async def flow(hass: HomeAssistant) -> ConfigFlowResult:
     """Begin to add a thing."""
+    return await _begin(hass)
+
+
+async def _begin(hass: HomeAssistant) -> ConfigFlowResult:
     flow = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
@@ -515,6 +546,141 @@ async def test_add_twice(
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
     check_connection.assert_not_awaited()
+
+
+async def test_page_reload_in_mid_dialog(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    form_again: Form,
+) -> None:
+    """A dialog that nobody can open again does not keep the name of its thing."""
+    left = await _submit(hass, flow, form)
+    assert left["type"] is FlowResultType.MENU
+    result = await _add(hass, await _begin(hass), form_again)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    with pytest.raises(UnknownFlow):
+        await _choose(hass, left, "local")
+    assert not hass.config_entries.flow.async_progress()
+
+
+class SlowCheck:
+    """A check of a connection that lasts until it is told to end, or is ended.
+
+    `begun` and `ended` count them; two at a time are not possible with one thing name.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.begun = self.ended = 0
+        self.answer = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    async def run(self, _: Any) -> None:
+        """Check."""
+        assert self.begun == self.ended
+        self.begun += 1
+        self._changed.set()
+        try:
+            await self.answer.wait()
+        finally:
+            # To disconnect takes a moment.
+            await asyncio.sleep(0.05)
+            self.ended += 1
+            self._changed.set()
+
+    async def until(self, *, begun: int, ended: int) -> None:
+        """Wait for these counts."""
+        async with asyncio.timeout(5):
+            while (self.begun, self.ended) != (begun, ended):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+async def test_page_reload_in_mid_check(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    form_again: Form,
+) -> None:
+    """A check that nobody waits for gives the name of its thing to the next dialog's."""
+    check = SlowCheck()
+    check_connection.side_effect = check.run
+    left = hass.async_create_task(_submit(hass, flow, form))
+    await check.until(begun=1, ended=0)
+    again = hass.async_create_task(_submit(hass, await _begin(hass), form_again))
+    await check.until(begun=2, ended=1)
+    with pytest.raises(UnknownFlow):
+        await left
+    check.answer.set()
+    assert (await again)["type"] is FlowResultType.MENU
+    assert check.ended == 2
+
+
+async def test_form_that_is_submitted_twice(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+) -> None:
+    """The second submission of a form counts, as after a page reload in a repair."""
+    check = SlowCheck()
+    check_connection.side_effect = check.run
+    first = hass.async_create_task(_submit(hass, flow, form))
+    await check.until(begun=1, ended=0)
+    second = hass.async_create_task(_submit(hass, flow, form))
+    result = await first
+    assert result["errors"] == {"base": "check_ended"}
+    assert "Another dialog" in (await _words(hass, result))["base"]
+    check.answer.set()
+    result = await second
+    assert result["type"] is FlowResultType.MENU
+    local = await _choose(hass, result, "local")
+    result = await _submit(hass, local, {CONF_INSTALL_SAMPLES: False})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_dialog_that_is_closed_in_mid_check(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+) -> None:
+    """No connection is left behind."""
+    check = SlowCheck()
+    check_connection.side_effect = check.run
+    left = hass.async_create_task(_submit(hass, flow, form))
+    await check.until(begun=1, ended=0)
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+    with pytest.raises(UnknownFlow):
+        await left
+    assert check.ended == 1
+
+
+async def test_page_reload_while_reconfiguring(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """The next dialog ends the one before, whose check does not keep the agent away."""
+    check = SlowCheck()
+    check_connection.side_effect = check.run
+    form = {CONF_ENDPOINT: ENDPOINT, CONF_PORT: 8883}
+    left = hass.async_create_task(_submit(hass, await _connection(hass, entry), form))
+    await check.until(begun=1, ended=0)
+    lent = [agent.lent]
+    again = await _connection(hass, entry)
+    with pytest.raises(UnknownFlow):
+        await left
+    assert [*lent, agent.lent] == [True, False]
+    assert len(hass.config_entries.flow.async_progress()) == 1
+    check.answer.set()
+    assert (await _submit(hass, again, form))["reason"] == "reconfigure_successful"
+    assert not hass.config_entries.flow.async_progress()
+    await hass.async_block_till_done()
 
 
 @pytest.mark.parametrize("relative", [False, True])

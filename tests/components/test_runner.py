@@ -1,5 +1,7 @@
 """Handlers that run elsewhere: in the app, or by a runner at an address. Both are real."""
 
+# ruff: noqa: PLR0917 -- fixtures are arguments
+
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
@@ -40,6 +42,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     StepRequest,
 )
 from custom_components.aws_iot_jobs.storage import SecretStore, thing_directory
+from homeassistant.components.hassio import AddonError
 from homeassistant.components.hassio.const import DATA_COMPONENT
 from homeassistant.components.hassio.handler import HassIO
 from homeassistant.config_entries import (
@@ -50,7 +53,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 from homeassistant.util.dt import utcnow
@@ -60,7 +63,7 @@ from .conftest import THING
 from .fake_agent import FakeAgent
 from .fake_supervisor import SLUG, TOKEN, FakeSupervisor
 from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
-from .test_config_flow import Form, form, upload  # noqa: F401
+from .test_config_flow import Form, form, form_again, upload  # noqa: F401
 
 KEY = ExecutionKey("job-1", 1)
 
@@ -179,6 +182,56 @@ async def test_app_is_installed_and_started(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_page_reload_while_the_app_is_installed(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    form: Form,  # noqa: F811
+    form_again: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """The installation goes on, once, and the next dialog waits for it."""
+    supervisor.may_install.clear()
+    left = await _go(hass, await _menu(hass, form), next_step_id="app")
+    assert left["type"] is FlowResultType.SHOW_PROGRESS
+    await _asked(supervisor, f"POST store/addons/{SLUG}/install")
+
+    again = await _go(hass, await _menu(hass, form_again), next_step_id="app")
+    assert again["step_id"] == "install_app"
+    with pytest.raises(UnknownFlow):
+        await hass.config_entries.flow.async_configure(left["flow_id"])
+    supervisor.may_install.set()
+    result = await _settled(hass, again)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert supervisor.requests.count(f"POST store/addons/{SLUG}/install") == 1
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_page_reload_while_the_app_is_awaited(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    form: Form,  # noqa: F811
+    form_again: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """Nobody waits for the app in a dialog that has made room for another."""
+    supervisor.installed, supervisor.announces = True, False
+    with patch("custom_components.aws_iot_jobs.places.app.PAIRING_POLL_SECONDS", 0.05):
+        left = await _go(hass, await _menu(hass, form), next_step_id="app")
+        await _asked(supervisor, "GET discovery")
+        await _menu(hass, form_again)
+        with pytest.raises(UnknownFlow):
+            await hass.config_entries.flow.async_configure(left["flow_id"])
+        # A wait of 120 s would keep this from its end.
+        await hass.async_block_till_done()
+
+
+async def _asked(supervisor: FakeSupervisor, request: str) -> None:
+    async with asyncio.timeout(5):
+        while request not in supervisor.requests:
+            await asyncio.sleep(0.01)
+
+
 async def test_app_that_is_not_in_its_repository(
     hass: HomeAssistant,
     check_connection: AsyncMock,
@@ -280,6 +333,39 @@ async def test_discovered_app_offers_set_up(
     assert entry.data[CONF_RUNNER]["kind"] == "app"
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_page_reload_in_the_dialog_of_a_discovered_app(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    agents: list[FakeAgent],
+    form: Form,  # noqa: F811
+    form_again: Form,  # noqa: F811
+    supervisor: FakeSupervisor,
+) -> None:
+    """The offer stays one, goes by the app, and does not keep the name of its thing."""
+    await supervisor.runner.start()
+    flow = await _discover(hass, _discovered(supervisor))
+    with patch(
+        "custom_components.aws_iot_jobs.config_flow.async_get_manager",
+        side_effect=AddonError("it is broken"),
+    ):
+        left = await _go(hass, flow, **form)
+    assert left["step_id"] == "app_failed"
+
+    assert (await _discover(hass, _discovered(supervisor)))["type"] is (
+        FlowResultType.ABORT
+    )
+    (offer,) = hass.config_entries.flow.async_progress()
+    assert offer["context"]["unique_id"] == supervisor.uuid
+    local = await _go(hass, await _menu(hass, form_again), next_step_id="local")
+    result = await _go(hass, local, **{CONF_INSTALL_SAMPLES: False})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    # The offer remains, for another thing.
+    local = await _go(hass, left, next_step_id="local")
+    result = await _go(hass, local, **{CONF_INSTALL_SAMPLES: False})
+    assert result["reason"] == "already_configured"
+    await hass.async_block_till_done()
 
 
 async def test_things_follow_the_app(

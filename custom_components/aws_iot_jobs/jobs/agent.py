@@ -78,9 +78,9 @@ class Agent:
     @contextlib.asynccontextmanager
     async def disconnected(self) -> AsyncIterator[None]:
         """Leave the thing's name to another client for a while; a running job goes on."""
-        await self._service.stop()
-        self._change(connected=False)
         try:
+            await self._service.stop()
+            self._change(connected=False)
             yield
         finally:
             if self._serving:

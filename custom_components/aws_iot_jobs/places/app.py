@@ -78,7 +78,8 @@ async def async_start_app(hass: HomeAssistant, manager: AddonManager) -> RunnerS
     """
     info = await manager.async_get_addon_info()
     if info.state is not AddonState.RUNNING:
-        await manager.async_schedule_start_addon()
+        # It goes on when nobody waits for it any more: another dialog may.
+        await asyncio.shield(manager.async_schedule_start_addon())
     try:
         async with asyncio.timeout(PAIRING_SECONDS):
             return await _async_pairing(hass, manager)
