@@ -1,7 +1,9 @@
 """Looking after what runs the handlers of a thing."""
 
 from datetime import datetime, timedelta
+import itertools
 import logging
+import math
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -40,7 +42,8 @@ _RUNNER_PROBLEMS: dict[type[RunnerError], str] = {
 class RunnerWatch:
     """Looks whether a thing's handlers can be run, and shows repair issues when not.
 
-    Jobs wait meanwhile by themselves.
+    Jobs wait meanwhile by themselves. Looks may overlap, and whoever uses the runner tells
+    of problems meanwhile: what was found later counts, whichever answer comes first.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class RunnerWatch:
         self._place: Place | None = None
         self._silences = 0
         self._problem: str | None = None
+        self._moments = itertools.count(1)
+        self._known_at: float = 0
 
     @property
     def problem(self) -> str | None:
@@ -100,22 +105,36 @@ class RunnerWatch:
 
         Returns the handlers that may not, each with the reason; none when nothing answers.
         """
+        begun_at = next(self._moments)
         try:
             info = await self.place.async_info()
             handlers = await self.place.async_handlers()
         except RunnerError as err:
-            self.async_take_problem(err)
+            if self._is_news(begun_at):
+                self._take(err)
             return {}
-        self.async_take_problem(None)
-        if info is not None:
-            self._take_info(info)
         problems = {name: problem for name, problem in handlers.items() if problem}
-        self._show_handlers(problems)
+        if self._is_news(begun_at):
+            self._take(None)
+            if info is not None:
+                self._take_info(info)
+            self._show_handlers(problems)
         return problems
 
     @callback
     def async_take_problem(self, problem: RunnerError | None) -> None:
         """Take what is in the way of using the runner, or that nothing is."""
+        if self._is_news(next(self._moments)):
+            self._take(problem)
+
+    def _is_news(self, moment: int) -> bool:
+        """Tell whether what was seen at a moment is newer than all that is known."""
+        if moment < self._known_at:
+            return False
+        self._known_at = moment
+        return True
+
+    def _take(self, problem: RunnerError | None) -> None:
         if problem is None:
             if self._problem is not None:
                 _LOGGER.info("The runner of %s can be used again", self._entry.title)
@@ -179,4 +198,6 @@ class RunnerWatch:
 
     @callback
     def _async_stop(self) -> None:
+        # What a look that is under way finds is of no interest any more.
+        self._known_at = math.inf
         self._issues.async_clear(Issue.RUNNER, Issue.HANDLERS)
