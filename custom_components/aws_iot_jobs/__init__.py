@@ -14,8 +14,10 @@ from .const import (
     CONF_CERTIFICATE,
     CONF_DEFAULT_TIMEOUT,
     CONF_HANDLER_DIRECTORY,
+    CONF_OUTAGE_ALLOWANCE,
     CONF_PRIVATE_KEY,
     CONF_THING_NAME,
+    DEFAULT_OUTAGE_ALLOWANCE,
     DOMAIN,
 )
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
@@ -163,6 +165,13 @@ def _default_timeout(entry: AwsIotJobsConfigEntry) -> float | None:
     """Return the time in seconds that a step may take if its document says nothing."""
     if (duration := entry.options.get(CONF_DEFAULT_TIMEOUT)) is None:
         return None
+    return timedelta(**duration).total_seconds()
+
+
+def _outage_allowance(entry: AwsIotJobsConfigEntry) -> float:
+    """Return how long in seconds AWS waits for an offline thing beyond its steps' time."""
+    if (duration := entry.options.get(CONF_OUTAGE_ALLOWANCE)) is None:
+        return DEFAULT_OUTAGE_ALLOWANCE.total_seconds()
     return timedelta(**duration).total_seconds()
 
 

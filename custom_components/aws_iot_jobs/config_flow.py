@@ -25,6 +25,7 @@ from homeassistant.helpers.hassio import is_hassio
 from homeassistant.helpers.selector import (
     BooleanSelector,
     DurationSelector,
+    DurationSelectorConfig,
     FileSelector,
     FileSelectorConfig,
     NumberSelector,
@@ -44,12 +45,15 @@ from .const import (
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
+    CONF_OUTAGE_ALLOWANCE,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
     CONF_RUNNER,
     CONF_RUNNER_TOKEN,
     CONF_THING_NAME,
+    DEFAULT_OUTAGE_ALLOWANCE,
     DOMAIN,
+    MAX_OUTAGE_ALLOWANCE,
 )
 from .credentials import READERS
 from .errors import InvalidInputError
@@ -132,14 +136,20 @@ _ADDRESS_SCHEMA = probatio.Schema(
         probatio.Required(CONF_RUNNER_TOKEN): _TOKEN,
     }
 )
+_OPTIONS_SCHEMA_ELSEWHERE = probatio.Schema(
+    {
+        probatio.Optional(CONF_DEFAULT_TIMEOUT): DurationSelector(),
+        probatio.Optional(
+            CONF_OUTAGE_ALLOWANCE,
+            default={"minutes": DEFAULT_OUTAGE_ALLOWANCE // timedelta(minutes=1)},
+        ): DurationSelector(DurationSelectorConfig(enable_day=True)),
+    }
+)
 _OPTIONS_SCHEMA = probatio.Schema(
     {
         probatio.Optional(CONF_HANDLER_DIRECTORY): _TEXT,
-        probatio.Optional(CONF_DEFAULT_TIMEOUT): DurationSelector(),
+        **_OPTIONS_SCHEMA_ELSEWHERE.schema,
     }
-)
-_OPTIONS_SCHEMA_ELSEWHERE = probatio.Schema(
-    {probatio.Optional(CONF_DEFAULT_TIMEOUT): DurationSelector()}
 )
 
 
@@ -552,6 +562,14 @@ class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
         duration = user_input.get(CONF_DEFAULT_TIMEOUT, {})
         if timedelta(**duration):
             options[CONF_DEFAULT_TIMEOUT] = duration
+        options.pop(CONF_OUTAGE_ALLOWANCE, None)
+        allowance = timedelta(**user_input[CONF_OUTAGE_ALLOWANCE])
+        if allowance > MAX_OUTAGE_ALLOWANCE:
+            raise InvalidInputError(
+                {CONF_OUTAGE_ALLOWANCE: "outage_allowance_too_long"}
+            )
+        if allowance != DEFAULT_OUTAGE_ALLOWANCE:
+            options[CONF_OUTAGE_ALLOWANCE] = user_input[CONF_OUTAGE_ALLOWANCE]
         return options
 
 

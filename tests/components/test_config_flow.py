@@ -23,6 +23,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
+from custom_components.aws_iot_jobs import _outage_allowance
 from custom_components.aws_iot_jobs.aws_iot.errors import (
     CredentialsError,
     DisconnectedError,
@@ -41,6 +42,7 @@ from custom_components.aws_iot_jobs.const import (
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
+    CONF_OUTAGE_ALLOWANCE,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
     CONF_RUNNER,
@@ -913,7 +915,7 @@ async def test_options(
     result = await hass.config_entries.options.async_configure(flow["flow_id"], form)
     assert result["errors"] == {CONF_HANDLER_DIRECTORY: "not_a_directory"}
     assert result["description_placeholders"] == {"directory": str(directory)}
-    assert _suggested(result) == form
+    assert form.items() <= _suggested(result).items()
 
     directory.mkdir()
     result = await hass.config_entries.options.async_configure(flow["flow_id"], form)
@@ -950,6 +952,53 @@ async def test_default_timeout(
         assert result["type"] is FlowResultType.CREATE_ENTRY
         await hass.async_block_till_done()
         assert agents[-1].settings.default_timeout == wanted
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [
+        ({"minutes": 0}, 0),
+        ({"hours": 2, "minutes": 0, "seconds": 1}, 7201),
+        ({"days": 7}, 604800),
+    ],
+)
+async def test_outage_allowance(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+    duration: dict[str, float],
+    seconds: float,
+) -> None:
+    """AWS waits for half an hour unless something else is said, which can be none at all."""
+    assert _outage_allowance(entry) == 1800
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    assert flow["data_schema"] is not None
+    assert flow["data_schema"]({})[CONF_OUTAGE_ALLOWANCE] == {"minutes": 30}
+    result = await hass.config_entries.options.async_configure(
+        flow["flow_id"], {CONF_OUTAGE_ALLOWANCE: duration}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert _outage_allowance(entry) == seconds
+    await hass.async_block_till_done()
+
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    assert _suggested(flow)[CONF_OUTAGE_ALLOWANCE] == duration
+    await hass.config_entries.options.async_configure(flow["flow_id"], {})
+    assert _outage_allowance(entry) == 1800
+    await hass.async_block_till_done()
+
+
+async def test_outage_allowance_that_aws_does_not_know(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """More than AWS's longest timer is told at its field."""
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    too_long = {CONF_OUTAGE_ALLOWANCE: {"days": 7, "seconds": 1}}
+    result = await hass.config_entries.options.async_configure(
+        flow["flow_id"], too_long
+    )
+    assert result["errors"] == {CONF_OUTAGE_ALLOWANCE: "outage_allowance_too_long"}
+    assert _suggested(result)[CONF_OUTAGE_ALLOWANCE] == {"days": 7, "seconds": 1}
 
 
 @pytest.fixture

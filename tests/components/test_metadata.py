@@ -101,8 +101,11 @@ def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
     assert words["exceptions"].keys() <= used
     for error in words["config"]["error"]:
         assert f'"{error}"' in code, error
+    for error in words["options"]["error"]:
+        assert f'"{error}"' in code, error
+    told = words["config"]["error"].keys() | words["options"]["error"].keys()
     for error in re.findall(r'InvalidInputError\(\s*\{[^}]*: "(\w+)"', code):
-        assert error in words["config"]["error"], error
+        assert error in told, error
 
 
 def test_issues_are_translated(words: dict[str, Any]) -> None:

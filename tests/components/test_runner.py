@@ -422,7 +422,10 @@ async def test_change_of_place(
     assert isinstance(agents[-1].runner, RunnerClient)
     options = await hass.config_entries.options.async_init(entry.entry_id)
     assert options["data_schema"] is not None
-    assert [str(key) for key in options["data_schema"].schema] == ["default_timeout"]
+    assert [str(key) for key in options["data_schema"].schema] == [
+        "default_timeout",
+        "outage_allowance",
+    ]
     result = await hass.config_entries.options.async_configure(
         options["flow_id"], {"default_timeout": {"minutes": 1}}
     )
