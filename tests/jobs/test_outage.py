@@ -207,6 +207,25 @@ async def test_the_name_can_be_lent_while_a_job_runs(
     assert job.status == "SUCCEEDED"
 
 
+async def test_a_lending_that_is_ended_while_it_begins(
+    device: Device, broker: Broker
+) -> None:
+    """The agent comes back, though it had not even disconnected yet."""
+
+    async def lend() -> None:
+        async with device.agent.disconnected():
+            await asyncio.Event().wait()
+
+    await device.connected()
+    lending = asyncio.create_task(lend())
+    await asyncio.sleep(0)
+    lending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await lending
+    async with asyncio.timeout(10):
+        await broker.logged(rf"New client connected .* as {THING} ", count=2)
+
+
 @pytest.fixture
 async def lone_device(stopped_device: Device) -> AsyncIterator[Device]:
     """Return a thing to be started with other settings."""
