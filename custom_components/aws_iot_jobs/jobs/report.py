@@ -6,19 +6,18 @@ documented; `stricter_details` has what to send when they did not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-import re
 import unicodedata
 
 from ..runner.model import RunOutcome, RunResult
 from .document import JobDocument, Step
 from .model import JobProgress, StepState, StepStatus
+from .terminal import shown_text
 
 MAX_VALUE = 1024
 _MAX_NAME = 100
-
-_ESCAPE_SEQUENCE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))"
-)
+_CUT_BYTES = 16 * 1024 - 3
+"""An output of so many bytes is the end of a longer one: a runner keeps the last 16 KiB,
+without the rest of a character that was cut."""
 _KEPT_CONTROLS = "\n\t"
 
 
@@ -130,14 +129,9 @@ def _details(pairs: Mapping[str, str], *, keep_end: bool = False) -> dict[str, s
 
 
 def _printable(text: str) -> str:
-    """Drop terminal escape sequences and control characters but newline and tab."""
-    text = _ESCAPE_SEQUENCE.sub("", text)
-    return "".join(
-        character
-        for character in text
-        if character in _KEPT_CONTROLS
-        or unicodedata.category(character) not in ("Cc", "Cs")
-    )
+    """Return what a terminal would show of a text that may be the end of a longer one."""
+    cut = len(text.encode(errors="replace")) >= _CUT_BYTES
+    return shown_text(text, cut=cut)
 
 
 def _plain(text: str) -> str:
