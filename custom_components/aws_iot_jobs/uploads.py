@@ -3,8 +3,7 @@
 from homeassistant.components.file_upload import process_uploaded_file
 from homeassistant.core import HomeAssistant
 
-MAX_FILE_BYTES = 1024 * 1024
-"""More than a file with all public certificate authorities has."""
+from .credential_files import MAX_FILE_BYTES
 
 
 class Uploads:
@@ -19,7 +18,10 @@ class Uploads:
         self._contents: dict[str, bytes] = {}
 
     async def async_read(self, hass: HomeAssistant, upload_id: str) -> bytes | None:
-        """Return the beginning of an uploaded file, or None when it is gone."""
+        """Return an uploaded file, or None when it is gone.
+
+        Of a file that is too large, that is more than it may have.
+        """
         if upload_id not in self._contents:
             try:
                 content = await hass.async_add_executor_job(_take, hass, upload_id)
@@ -34,4 +36,4 @@ def _take(hass: HomeAssistant, upload_id: str) -> bytes:
         process_uploaded_file(hass, upload_id) as path,
         path.open("rb") as file,
     ):
-        return file.read(MAX_FILE_BYTES)
+        return file.read(MAX_FILE_BYTES + 1)

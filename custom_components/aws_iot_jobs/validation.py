@@ -34,7 +34,7 @@ from .const import (
     CONF_RUNNER_TOKEN,
     CONF_THING_NAME,
 )
-from .credentials import READERS, check_fit, check_validity
+from .credentials import READERS, check_fit, check_validity, pair_up
 from .errors import InvalidInputError
 from .places.runners import async_ask
 from .runner.client import (
@@ -98,6 +98,12 @@ async def async_read_input(
         faults.append(InvalidInputError({CONF_PRIVATE_KEY: "private_key_missing"}))
     if faults:
         raise InvalidInputError.of(faults)
+    (
+        values[CONF_CERTIFICATE],
+        values[CONF_PRIVATE_KEY],
+    ) = await hass.async_add_executor_job(
+        pair_up, values[CONF_CERTIFICATE], values[CONF_PRIVATE_KEY]
+    )
     return values
 
 

@@ -5,6 +5,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 import tempfile
 from typing import Any
@@ -95,7 +96,7 @@ async def upload(
 
     async def upload(content: bytes) -> str:
         form = aiohttp.FormData()
-        form.add_field("file", content, filename="file.pem")
+        form.add_field("file", BytesIO(content), filename="file.pem")
         response = await client.post("/api/file_upload", data=form)
         assert response.status == 200
         file_id: str = (await response.json())["file_id"]
@@ -244,6 +245,30 @@ async def test_certificate_file_with_more_in_it(
     assert result["data"][CONF_CERTIFICATE] == chain.decode()
 
 
+async def test_files_as_other_tools_write_them(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    upload: Upload,
+    ca: CertificateAuthority,
+    credentials: Credentials,
+) -> None:
+    """All in one file of PowerShell, the authority first; of two keys, the one that fits."""
+    chain = credentials.certificate + ca.certificate
+    keys = key_pem(make_key()) + credentials.private_key
+    everything = (keys + ca.certificate + b"\n" + credentials.certificate).decode()
+    written = everything.replace("\n", "\r\n").encode("utf-16")
+    form[CONF_CERTIFICATE] = await upload(written)
+    form[CONF_PRIVATE_KEY] = await upload(written)
+    form[CONF_ROOT_CA] = await upload(b"\n" + ca.certificate.replace(b"\n", b"\n\n"))
+    result = await _add(hass, flow, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"][CONF_CERTIFICATE] == chain.decode()
+    assert result["data"][CONF_ROOT_CA] == ca.certificate.decode()
+    assert await _private_key(hass) == credentials.private_key
+
+
 @pytest.mark.parametrize(
     ("field", "entered", "stored"),
     [
@@ -307,11 +332,14 @@ async def test_malformed_fields(
     ("field", "content", "error"),
     [
         (CONF_CERTIFICATE, b"not a certificate", "invalid_certificate"),
-        (CONF_CERTIFICATE, b"-----BEGIN CERTIFICATE-----\n", "invalid_certificate"),
-        (CONF_CERTIFICATE, b"", "invalid_certificate"),
-        (CONF_CERTIFICATE, key_pem(make_key()), "invalid_certificate"),
+        (CONF_CERTIFICATE, b"-----BEGIN CERTIFICATE-----\n", "file_damaged"),
+        (CONF_CERTIFICATE, b"", "file_empty"),
+        pytest.param(
+            CONF_CERTIFICATE, b" " * 1024 * 1025, "file_too_large", id="too large"
+        ),
+        (CONF_CERTIFICATE, key_pem(make_key()), "file_is_private_key"),
         (CONF_PRIVATE_KEY, b"not a key", "invalid_private_key"),
-        (CONF_PRIVATE_KEY, b"-----BEGIN PRIVATE KEY-----\n", "invalid_private_key"),
+        (CONF_PRIVATE_KEY, b"-----BEGIN PRIVATE KEY-----\n", "file_damaged"),
         (
             CONF_PRIVATE_KEY,
             key_pem(make_key(), password=b"password"),
