@@ -4,9 +4,9 @@
 # Usage: download-file.sh USER URL FILE [CHECKSUM]
 #
 #   USER      who downloads; empty for the user that this runs as
-#   URL       an http, https or ftp address
-#   FILE      where to; a directory for the name that the URL has; a relative path is below
-#             USER's home
+#   URL       an http, https or ftp address; spaces and the like in it are escaped
+#   FILE      where to; a directory for the name that the URL has, unescaped as wget does it;
+#             a relative path is below USER's home
 #   CHECKSUM  optional: the SHA-256 that the file must have, as sha256:HEX or HEX
 #
 # Needs curl or wget, with which it writes a temporary file beside FILE, and then renames it. A
@@ -38,14 +38,64 @@ read_checksum() {
     have sha256sum || die "cannot check the file: there is no sha256sum"
 }
 
-# Sets `shown_url`, the part of the URL that may be printed.
+# Sets `url`, which is what a server can be asked for, and `shown_url`, the part of it that
+# may be printed.
 read_url() {
     case $1 in
-        *[[:space:][:cntrl:]]*) misuse "the URL has spaces or control characters" ;;
-        http://?* | https://?* | ftp://?*) ;;
+        *[[:cntrl:]]*) misuse "the URL has control characters" ;;
+    esac
+    scheme=$(printf '%s\n' "${1%%://*}" | tr '[:upper:]' '[:lower:]')
+    case $scheme:$1 in
+        http:*://?* | https:*://?* | ftp:*://?*) ;;
         *) misuse "the URL is not of http, https or ftp" ;;
     esac
-    shown_url=$(printf '%s\n' "$1" | without_secrets)
+    rest=${1#*://}
+    # What is behind a # is for the reader of a page alone.
+    rest=${rest%%#*}
+    host=${rest%%[/?]*}
+    case $host in
+        "" | *[[:space:]]*) misuse "the URL has no host, or spaces in it" ;;
+    esac
+    url=$scheme://$host$(printf '%s\n' "${rest#"$host"}" | escape)
+    shown_url=$(printf '%s\n' "$url" | without_secrets)
+}
+
+# Escapes what no URL can have, and nothing that is escaped already.
+escape() {
+    LC_ALL=C awk '
+        BEGIN { for (code = 1; code < 256; code++) number[sprintf("%c", code)] = code }
+        {
+            for (at = 1; at <= length($0); at++) {
+                character = substr($0, at, 1)
+                if (character == "%")
+                    wrong = substr($0, at, 3) !~ /^%[0-9A-Fa-f][0-9A-Fa-f]$/
+                else
+                    wrong = index(" \"<>\\^`{|}", character) || number[character] > 126
+                printf wrong ? "%%%02X" : "%c", number[character]
+            }
+        }'
+}
+
+# Unescapes a file name, but for what would lead into another folder or cannot be printed.
+unescape() {
+    LC_ALL=C awk '
+        {
+            digits = "0123456789ABCDEF"
+            for (at = 1; at <= length($0); at++) {
+                escaped = toupper(substr($0, at, 3))
+                if (escaped !~ /^%[0-9A-F][0-9A-F]$/) {
+                    printf "%s", substr($0, at, 1)
+                    continue
+                }
+                code = index(digits, substr(escaped, 2, 1)) * 16 - 16
+                code += index(digits, substr(escaped, 3, 1)) - 1
+                if (code < 32 || code == 47 || code == 127)
+                    printf "%s", escaped
+                else
+                    printf "%c", code
+                at += 2
+            }
+        }'
 }
 
 # Blanks the user and the query of the URLs in what is told.
@@ -81,6 +131,11 @@ name_in_url() {
         */*) name=${shown_url##*/} ;;
         *) name= ;;
     esac
+    # How FTP transfers a file is no part of its name.
+    case $url in
+        ftp:*) name=${name%;type=[AaDdIi]} ;;
+    esac
+    name=$(printf '%s\n' "$name" | unescape)
     case $name in
         "" | . | ..) misuse "the URL has no file name, so FILE must have one" ;;
     esac
@@ -140,7 +195,7 @@ have curl || have wget || die "there is neither curl nor wget"
 temporary=$(as_user mktemp "$folder/.download.XXXXXX")
 on_exit remove_temporary
 status=0
-messages=$(fetch "$2" 2>&1 >/dev/null) || status=$?
+messages=$(fetch "$url" 2>&1 >/dev/null) || status=$?
 [ "$status" = 0 ] ||
     fail "$status" "could not download $shown_url: $(printf '%s\n' "$messages" | without_secrets)"
 check_server

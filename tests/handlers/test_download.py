@@ -96,6 +96,107 @@ async def test_a_directory_gets_the_name_in_the_url(
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("My%20file%281%29.txt", "My file(1).txt"),
+        ("My file.txt", "My file.txt"),
+        ("caf%C3%A9.txt", "café.txt"),
+        ("caf%c3%a9.txt", "café.txt"),
+        ("café.txt", "café.txt"),
+        ("a+b.txt", "a+b.txt"),
+        ("a%2Bb%3Fc%23d%26e.txt", "a+b?c#d&e.txt"),
+        ("100%25.txt", "100%.txt"),
+        ("100%.txt", "100%.txt"),
+        ("%2520.txt", "%20.txt"),
+        ("%zz%4.txt", "%zz%4.txt"),
+        ("it's%20%22%24%28id%29%22.txt", 'it\'s "$(id)".txt'),
+        ("-n%5C%5Cn.txt", "-n\\\\n.txt"),
+        ("v1;x=1,2.txt", "v1;x=1,2.txt"),
+        # As wget has it: nothing leads elsewhere, nothing cannot be printed.
+        ("x%2fy.txt", "x%2Fy.txt"),
+        ("..%2F..%2fetc", "..%2F..%2Fetc"),
+        ("a%0Ab%00c%7f.txt", "a%0Ab%00c%7F.txt"),
+        # Not a query of a presigned URL, which may have slashes.
+        ("f.bin?X-Amz-Credential=a/b/c&x=a b", "f.bin"),
+        ("f.bin#page/2", "f.bin"),
+    ],
+)
+async def test_the_name_is_unescaped_as_wget_does(
+    machine: Machine, web: WebServer, target: Path, asked: str, name: str
+) -> None:
+    """The file is called what people call it, and lies where it was told to."""
+    url = web.url(f"/a/{asked}", "").removesuffix("?")
+    result = await machine.run("download-file.sh", "", url, str(target.parent))
+    assert result.exit_status == 0, result.stderr
+    assert [path.name for path in target.parent.iterdir()] == [name]
+    assert (target.parent / name).read_bytes() == CONTENT
+    assert f"to {target.parent}/{name}." in result.stdout
+    assert "Credential" not in result.stdout + result.stderr
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize(
+    ("asked", "requested"),
+    [
+        ("a b/c d.bin?Signature=x y", "a%20b/c%20d.bin?Signature=x%20y"),
+        ("a%20b/c%2Fd.bin?Signature=x%2By", "a%20b/c%2Fd.bin?Signature=x%2By"),
+        ("é/100%.bin", "%C3%A9/100%25.bin"),
+        ('"<>\\^`{|}', "%22%3C%3E%5C%5E%60%7B%7C%7D"),
+        ("a;b,c:d@e!f$g&h='i'(j)*~_-.[k]", "a;b,c:d@e!f$g&h='i'(j)*~_-.[k]"),
+    ],
+)
+async def test_asks_for_what_wget_would(
+    machine: Machine,
+    web: WebServer,
+    target: Path,
+    asked: str,
+    requested: str,
+) -> None:
+    """What no URL can have is escaped, and nothing twice; no secret is told of it."""
+    url = web.url(f"/a/{asked}", "").removesuffix("?")
+    result = await machine.run("download-file.sh", "", url, str(target))
+    assert result.exit_status == 0, result.stderr
+    assert target.read_bytes() == CONTENT
+    assert web.requests == [f"/a/{requested}"]
+    assert "Signature" not in result.stdout + result.stderr
+    assert " y" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("scheme", ["HTTP", "Http"])
+async def test_a_scheme_in_capitals(
+    machine: Machine, client: str, web: WebServer, target: Path, scheme: str
+) -> None:
+    """It is the same."""
+    url = web.url("/a/file.bin").replace("http", scheme)
+    result = await machine.run("download-file.sh", "", url, str(target.parent))
+    assert result.exit_status == 0, result.stderr
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://[::1]:1/a/file.bin?Signature=1", "http://[::1]:1/a/file.bin"),
+        ("FTP://127.0.0.1:1/a/file.bin;type=i", "ftp://127.0.0.1:1/a/file.bin;type=i"),
+    ],
+)
+async def test_other_hosts_and_schemes(
+    machine: Machine, client: str, target: Path, url: str, shown: str
+) -> None:
+    """They are tried; here, nothing answers. The name of the file is known before."""
+    target.mkdir()
+    target.chmod(0o777)
+    (target / "file.bin").mkdir()
+    result = await machine.run("download-file.sh", "", url, str(target))
+    assert f"{target}/file.bin is not a regular file" in failed(result, target)
+    (target / "file.bin").rmdir()
+    result = await machine.run("download-file.sh", "", url, str(target))
+    assert f"could not download {shown}: " in failed(result, target)
+    assert list(target.iterdir()) == []
+
+
 @pytest.mark.parametrize("path", ["/missing/file", "/forbidden/file", "/moved/file"])
 async def test_an_http_error_fails(
     machine: Machine, client: str, web: WebServer, target: Path, path: str
@@ -313,8 +414,15 @@ async def test_makes_no_folder(
         "file:///etc/passwd",
         "--version",
         "example.com/file",
-        "http://127.0.0.1:1/a b",
-        "http://127.0.0.1:1/?Signature=x y",
+        "http:/127.0.0.1:1/file",
+        "http://",
+        "http:///file",
+        "http://127.0.0.1 /?Signature=x",
+        "http://a b:Signature@127.0.0.1:1/file",
+        "http://127.0.0.1:1/a\tb?Signature=x",
+        "http://127.0.0.1:1/a\nb?Signature=x",
+        "gopher://http://127.0.0.1:1/file",
+        "JAVASCRIPT://127.0.0.1:1/file",
     ],
 )
 async def test_refuses_what_is_not_a_url(
@@ -328,7 +436,9 @@ async def test_refuses_what_is_not_a_url(
 
 
 @pytest.mark.usefixtures("curl")
-@pytest.mark.parametrize("path", ["/", "/a/", "", "/a/..", "/a/?/name"])
+@pytest.mark.parametrize(
+    "path", ["/", "/a/", "", "/a/..", "/a/%2e%2E", "/a/%2e", "/a/?/name"]
+)
 async def test_a_url_without_a_name_needs_a_file(
     machine: Machine, web: WebServer, target: Path, path: str
 ) -> None:
