@@ -12,6 +12,10 @@ from custom_components.aws_iot_jobs.jobs.report import final_details
 from custom_components.aws_iot_jobs.jobs.terminal import shown_text
 from custom_components.aws_iot_jobs.runner.output import TAIL_BYTES, Tail
 
+from ..fake_jobs_service import FakeJobsService
+from .conftest import Device
+from .documents import command_step, document
+
 ESC = "\x1b"
 BEL = "\x07"
 ST = "\x1b\\"
@@ -214,6 +218,7 @@ def test_a_line_shows_its_last_state(written: str, shown: str) -> None:
         ("one\ntwo\n\x1bM\x1bM\x1b[KEINS\n", "EINS\ntwo\n"),
         ("wait\x1b7 .\x1b8..\n", "wait..\n"),
         ("wait\x1b[s .\x1b[u..\n", "wait..\n"),
+        ("wait \x1b7-\x1b8\\\x1b8|\x1b8/\x1b8\x1b[Kdone\n", "wait done\n"),
         ("one\x1b[Btwo", "one\n   two"),
         ("one\x1bEtwo\x85three\vfour\ffive", "one\ntwo\nthree\nfour\nfive"),
         # Further up than what is known.
@@ -412,6 +417,16 @@ def test_the_end_is_taken_of_what_is_shown() -> None:
     coloured = "".join(f"\x1b[38;5;1m{digit}\x1b(B\x1b[m" for digit in text)
     assert reported(coloured.encode()) == text
     assert reported(b"99%\r" * 4000 + f"\r\x1b[K{text}".encode()) == text
+
+
+async def test_what_a_program_writes(device: Device, service: FakeJobsService) -> None:
+    """From its bytes to what AWS has: bold and plain as tput has it, also with 8 bits."""
+    written = (
+        r"\033[1mok\033(B\033[m\n\2331mred\2330m\n10%%\r100%%\n\033]0;never closed"
+    )
+    job = service.create_job(document(command_step(f"printf,{written}")))
+    await service.ended(job)
+    assert job.status_details["stdout"] == "ok red 100% never closed"
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])

@@ -58,6 +58,14 @@ async def test_bytes_that_are_no_text_become_replacement_characters(
     assert result.stdout == "caf\ufffd \ufffd\ufffd ok \ufffd"
 
 
+async def test_control_sequences_of_8_bits_are_known(bench: Bench) -> None:
+    """The same byte elsewhere is none of them: in a character, or in another encoding."""
+    result = await bench.shell(
+        r"printf '\2331;31mred\2330m \342\233\224 \233quoted\213'"
+    )
+    assert result.stdout == "\x9b1;31mred\x9b0m \u26d4 \ufffdquoted\ufffd"
+
+
 async def test_text_in_any_script_stays(bench: Bench) -> None:
     """And so do percent signs."""
     text = "100 % café, Ελληνικά, 日本語, 😀"

@@ -270,7 +270,7 @@ class _Screen:
     def leave(self) -> None:
         """Go where nothing is: no one knows what place on a screen was meant.
 
-        Between `save` and `restore`, that is a line for a status at a screen's edge.
+        Where the cursor can be restored, that is a line for a status at a screen's edge.
         """
         self._row = len(self._lines) - 1
         self._column = 0
@@ -296,7 +296,6 @@ class _Screen:
         row, column = self._saved
         self._row = min(row, len(self._lines) - 1)
         self.go_to(column)
-        self._saved = None
 
     @property
     def _line(self) -> _Line:

@@ -1,6 +1,12 @@
 """Keep the end of an output of any length in bounded memory."""
 
+import codecs
+import re
+
 TAIL_BYTES = 16 * 1024
+
+_CONTROL_SEQUENCE = re.compile(rb"\x9b[0-?]{1,32}[ -/]*+[@-~]")
+_REPLACE = "aws_iot_jobs.replace"
 
 
 class Tail:
@@ -28,6 +34,7 @@ class Tail:
     def text(self) -> str:
         """Return what was kept; undecodable bytes become U+FFFD.
 
+        But 0x9B that begins a control sequence of a terminal with 8 bits becomes U+009B.
         Where the beginning was cut off, a character that lost its first bytes goes too.
         """
         data = self._data
@@ -36,4 +43,16 @@ class Tail:
             while start < min(3, len(data)) and data[start] & 0xC0 == 0x80:
                 start += 1
             data = data[start:]
-        return data.decode("utf-8", errors="replace")
+        return data.decode("utf-8", errors=_REPLACE)
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    """Return what stands for bytes that are no UTF-8, and where to go on."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    if _CONTROL_SEQUENCE.match(error.object, error.start):
+        return "\x9b", error.end
+    return "\ufffd", error.end
+
+
+codecs.register_error(_REPLACE, _replaced)
