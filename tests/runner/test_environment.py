@@ -123,10 +123,11 @@ async def test_steps_that_start_together_leave_the_agents_mask_as_it_was(
 
 async def test_a_step_leads_its_own_session(bench: Bench) -> None:
     """It has no terminal to read from, and gets no Ctrl-C of the agent's."""
-    result = await bench.shell("ps -o pid=,pgid=,sid=,tty= -p $$")
-    pid, group, session, terminal = result.stdout.split()
+    result = await bench.shell("cat /proc/$$/stat")
+    pid, _, rest = result.stdout.partition(" ")
+    _, _, group, session, terminal, *_ = rest.rpartition(")")[2].split()
     assert pid == group == session
-    assert terminal == "?"
+    assert terminal == "0"
 
 
 async def test_the_steps_of_a_job_share_a_directory_until_it_ends(
