@@ -8,6 +8,8 @@ import homeassistant  # noqa: F401
 
 import custom_components  # noqa: F401  # isort: skip
 
+pytest_plugins = ["tests.side_by_side"]
+
 # Whoever runs the tests in the background may have these ignored. What is ignored stays
 # so in all children, and some tests send them.
 for _number in (signal.SIGHUP, signal.SIGQUIT):

@@ -14,7 +14,11 @@ import pytest
 DEMO = Path(__file__).parents[1] / "scripts" / "demo"
 
 # A Home Assistant starts and stops, on a busy machine perhaps.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("demo"),
+    pytest.mark.slow,
+]
 
 HANDLERS = {
     "fetch.sh": 'echo "fetched $2 for <$1>" >"$3"; cat "$3"',

@@ -16,7 +16,7 @@ from .runner.processes import living
 from .runner_service import RunnerService
 
 # A Home Assistant starts, ends and starts again, on a busy machine perhaps.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 THING = "my-home"
 START_SECONDS = 60

@@ -37,7 +37,11 @@ PROGRAMS = {
 # Only this handler is not the real one: it waits until the machine is gone.
 REBOOT = '#!/bin/sh\necho "would reboot for <$1>"\n'
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("templates"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture(scope="module")

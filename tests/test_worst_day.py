@@ -12,7 +12,7 @@ from stack.aws import LocalAws, Thing
 from stack.home_assistant import HomeAssistant
 from stack.integration import DOMAIN, integration_fields
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 
 # Says that it runs; hangs in the first attempt, and passes in the second.
 _HANG = """#!/bin/sh

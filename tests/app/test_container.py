@@ -34,6 +34,8 @@ pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=missing()),
     # Making the base takes a minute, once.
     pytest.mark.timeout(600),
+    # There is one image, and one port for all that is made of it.
+    pytest.mark.xdist_group("app"),
 ]
 
 TEMPLATES = ROOT / "tests" / "templates"

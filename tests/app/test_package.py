@@ -10,6 +10,9 @@ from homeassistant.util.yaml import load_yaml_dict
 
 ROOT = Path(__file__).parents[2]
 
+# Of dist/ there is one, which the app's image is made of too.
+pytestmark = pytest.mark.xdist_group("app")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def dist() -> Path:

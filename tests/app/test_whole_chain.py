@@ -15,6 +15,8 @@ from .test_container import container, image, running  # noqa: F401
 pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=missing()),
     pytest.mark.timeout(600),
+    # There is one image, and one port for all that is made of it.
+    pytest.mark.xdist_group("app"),
 ]
 
 _INSTALL = {

@@ -65,6 +65,8 @@ from .fake_supervisor import SLUG, TOKEN, FakeSupervisor
 from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
 from .test_config_flow import Form, form, form_again, upload  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 KEY = ExecutionKey("job-1", 1)
 
 

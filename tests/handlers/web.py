@@ -95,6 +95,11 @@ class WebServer:
                 self.end_headers()
                 self.wfile.write(content)
 
+            def end_headers(self) -> None:
+                """Say that the connection ends: wget would use it again, and be too late."""
+                self.send_header("Connection", "close")
+                super().end_headers()
+
             def log_message(self, format: str, *args: object) -> None:
                 """Stay silent."""
 

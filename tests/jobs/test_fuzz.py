@@ -13,6 +13,7 @@ from typing import Any, Self
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings, strategies as st
+import pytest
 
 from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
 from custom_components.aws_iot_jobs.jobs.agent import Agent
@@ -27,6 +28,8 @@ from custom_components.aws_iot_jobs.runner.model import (
 
 from ..fake_jobs_service import FakeJobsService
 from .documents import command_step, document
+
+pytestmark = pytest.mark.slow
 
 THING = "thing-1"
 PREFIX = f"$aws/things/{THING}/jobs/"

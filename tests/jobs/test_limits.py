@@ -11,6 +11,8 @@ from ..fake_jobs_service import FakeJobsService
 from .conftest import Device
 from .documents import command_step, document, handler_step
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_job_of_200_steps(device: Device, service: FakeJobsService) -> None:
     """All are run, and AWS is told of them at most every two seconds."""

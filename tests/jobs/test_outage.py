@@ -30,6 +30,8 @@ from ..fake_jobs_service import FakeJobsService
 from .conftest import THING, Device
 from .documents import command_step, document, handler_step
 
+pytestmark = pytest.mark.slow
+
 _UNTIL = """#!/bin/sh
 echo run >>"$2.runs"
 while [ ! -e "$2" ]; do sleep 0.05; done

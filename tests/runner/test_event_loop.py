@@ -3,7 +3,11 @@
 import json
 from statistics import median, quantiles
 
+import pytest
+
 from .programs import run_program
+
+pytestmark = pytest.mark.alone
 
 
 def test_switching_users_does_not_stop_the_event_loop() -> None:
