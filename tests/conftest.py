@@ -8,7 +8,7 @@ import homeassistant  # noqa: F401
 
 import custom_components  # noqa: F401  # isort: skip
 
-pytest_plugins = ["tests.side_by_side"]
+pytest_plugins = ["tests.side_by_side", "tests.skips"]
 
 # Whoever runs the tests in the background may have these ignored. What is ignored stays
 # so in all children, and some tests send them.

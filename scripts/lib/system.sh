@@ -16,7 +16,8 @@ require_programs() {
 # package_of PROGRAM: the Debian package that brings it.
 package_of() {
     case $1 in
-        setpriv) echo util-linux ;;
+        pivot_root | setpriv | unshare) echo util-linux ;;
+        ip) echo iproute2 ;;
         *) echo "$1" ;;
     esac
 }

@@ -26,7 +26,7 @@ _MAPPED = {"app_config": "/config", "share": "/share"}
 def missing() -> str:
     """Return why there can be no containers here; nothing when there can."""
     path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    programs = ("buildah", "podman", "debootstrap", "runc")
+    programs = ("buildah", "podman", "debootstrap", "runc", "ip")
     if gone := [name for name in programs if shutil.which(name, path=path) is None]:
         return f"no {', '.join(gone)} here; scripts/app-image --install gets them"
     return "" if os.geteuid() == 0 else "containers are made as root"
