@@ -33,6 +33,8 @@ from ..fake_jobs_service import FakeJobsService
 from .conftest import Device
 from .documents import document, handler_step
 
+pytestmark = pytest.mark.slow
+
 _NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _RECORD = JobRecord(
     key=ExecutionKey("job-1", 2),

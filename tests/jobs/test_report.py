@@ -265,6 +265,7 @@ def test_success_tells_of_what_was_ignored() -> None:
 # To AWS
 
 
+@pytest.mark.alone
 async def test_a_running_job_says_where_it_is(
     device: Device, service: FakeJobsService
 ) -> None:

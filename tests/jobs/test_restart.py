@@ -15,6 +15,8 @@ from ..fake_jobs_service import FakeJobsService
 from .conftest import THING, Device
 from .documents import command_step, document, handler_step
 
+pytestmark = pytest.mark.slow
+
 # Notes each attempt, then hangs in the first one and passes in the second.
 _INTERRUPTED = """#!/bin/sh
 echo "$AWS_IOT_JOBS_STEP.$AWS_IOT_JOBS_ATTEMPT $$" >>"$2"
