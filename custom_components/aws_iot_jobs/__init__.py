@@ -68,6 +68,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
                 hass, runner, thing_name=thing_name, agent_version=version
             ),
             default_timeout=_default_timeout(entry),
+            outage_allowance=_outage_allowance(entry),
         ),
         place.runner,
     )

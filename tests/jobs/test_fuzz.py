@@ -141,6 +141,8 @@ class _Loopback(FakeJobsService):
 class _InstantRunner:
     """Runs nothing; that takes two turns of the event loop."""
 
+    name = "instant"
+
     async def run(
         self,
         request: StepRequest,

@@ -19,6 +19,8 @@ from custom_components.aws_iot_jobs.runner.model import (
 class SilentRunner(Runner):
     """A runner whose runs say nothing until they may end."""
 
+    name = "silent"
+
     def __init__(self) -> None:
         """Note which runs have begun."""
         self.end = asyncio.Event()

@@ -94,15 +94,17 @@ class Execution:
         It stays the same where the runner still has the run, which it then re-attaches,
         and where it knows that the run never began.
         """
-        state = self._progress.steps[index]
+        record = self._job.record
+        state = record.progress.steps[index]
         if state.status is not StepStatus.IN_PROGRESS:
             return 1
-        key = str(self._job.record.key)
-        trace = await self._runner.trace(key, self._run_id(index, state.attempt))
-        if trace is RunTrace.NEVER_BEGUN and self._job.record.boot_id != boot_id():
-            # What the runner has noted may not have outlived the machine's end.
-            trace = RunTrace.LOST
-        return state.attempt + (trace is RunTrace.LOST)
+        run_id = self._run_id(index, state.attempt)
+        trace = await self._runner.trace(str(record.key), run_id)
+        # Another runner knows nothing of it, and what was noted here may not have outlived
+        # the end of the machine.
+        noted = (record.runner, record.boot_id) == (self._runner.name, boot_id())
+        begun = trace is RunTrace.LOST or (trace is RunTrace.NEVER_BEGUN and not noted)
+        return state.attempt + begun
 
     async def _run_attempt(self, index: int, attempt: int, step: Step) -> RunResult:
         before = self._progress
@@ -113,7 +115,7 @@ class Execution:
             attempt=attempt,
             started_at=datetime.now(UTC),
         )
-        self._job.change(boot_id=boot_id())
+        self._job.change(boot_id=boot_id(), runner=self._runner.name)
         try:
             await self._job.keep()
         except JobStoppedError:

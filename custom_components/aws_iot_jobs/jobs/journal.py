@@ -49,14 +49,15 @@ _UNREADABLE = (
 class JobRecord:
     """What is known of a job that AWS does not know yet.
 
-    `version_number` is the execution's latest that is known here, `boot_id` the boot of
-    this machine in which the record's last step was begun. `timer` is of the job: what AWS
-    says later may be the timer of a step.
+    `version_number` is the execution's latest that is known here. `boot_id` is the boot of
+    this machine in which the record's last step was begun, `runner` where. `timer` is of
+    the job: what AWS says later may be the timer of a step.
     """
 
     key: ExecutionKey
     version_number: int = 1
     boot_id: str = ""
+    runner: str = ""
     started_at: datetime
     timer: JobTimer | None = None
     progress: JobProgress = field(default_factory=lambda: JobProgress(steps=()))
@@ -212,6 +213,7 @@ def _record_as_json(record: JobRecord) -> dict[str, Any]:
         "queuedAt": record.key.queued_at,
         "versionNumber": record.version_number,
         "bootId": record.boot_id,
+        "runner": record.runner,
         "startedAt": record.started_at.isoformat(),
         "timer": None
         if record.timer is None
@@ -292,6 +294,7 @@ def _record(data: Mapping[str, Any]) -> JobRecord:
         key=_key(data),
         version_number=int(data.get("versionNumber", 1)),
         boot_id=str(data.get("bootId", "")),
+        runner=str(data.get("runner", "")),
         started_at=datetime.fromisoformat(data["startedAt"]),
         timer=_optional(_timer, data.get("timer")),
         progress=JobProgress(

@@ -120,6 +120,7 @@ class RunnerClient:
         self._url = address.url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {address.token}"}
         self._namespace = namespace
+        self.name = f"{namespace} at {self._url}"
         self._on_problem = on_problem
         self._problem: str | None = None
 

@@ -50,6 +50,7 @@ class LocalRunner:
         self._handler_directory = handler_directory
         self._work_directory = work_directory
         self._grace = grace
+        self.name = f"here, in {work_directory}"
 
     async def run(
         self,

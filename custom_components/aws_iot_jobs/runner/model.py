@@ -119,7 +119,9 @@ class RunRefusedError(Exception):
 
 
 class Runner(Protocol):
-    """Something that runs steps: here, or elsewhere for us."""
+    """Something that runs steps: here, or elsewhere for us. `name` tells it from others."""
+
+    name: str
 
     async def run(
         self,
