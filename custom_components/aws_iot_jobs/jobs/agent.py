@@ -286,7 +286,7 @@ class Agent:
         """Find out what AWS has for us: the next job, and whether this one is still ours."""
         self._wake.set()
         if self._run is not None:
-            self._run.probe()
+            self._run.updates.probe()
 
     def _change(self, **changes: object) -> None:
         state = replace(self._state, **changes)  # type: ignore[arg-type]

@@ -46,12 +46,8 @@ class JobRun:
         self._runner = runner
         self._tidied = tidied
         self._document: JobDocument | None = None
-        self._updates = ExecutionUpdates(service, job, self._report)
+        self.updates = ExecutionUpdates(service, job, self._report)
         self.steps: asyncio.Task[JobOutcome] | None = None
-
-    def probe(self) -> None:
-        """Find out whether AWS still has the job as ours."""
-        self._updates.probe()
 
     async def run(self, execution: JobExecution) -> JobOutcome:
         """Run what is left of the job, and have AWS accept its outcome.
@@ -66,7 +62,6 @@ class JobRun:
             try:
                 outcome = await self._until_ended(self.steps)
             except ExecutionEndedError as err:
-                self.job.stop.set()
                 return _ended(err)
         return await self.conclude(outcome)
 
@@ -76,7 +71,7 @@ class JobRun:
             self.job.change(outcome=outcome)
             await self.job.note()
         try:
-            await self._updates.finish(outcome.status, outcome.status_details)
+            await self.updates.finish(outcome.status, outcome.status_details)
         except ExecutionEndedError as err:
             return _ended(err)
         return outcome
@@ -87,7 +82,7 @@ class JobRun:
         Raises ExecutionEndedError when AWS ends the execution before. Cancelled, it ends
         the running step first.
         """
-        telling = asyncio.create_task(self._updates.run())
+        telling = asyncio.create_task(self.updates.run())
         try:
             await asyncio.wait((steps, telling), return_when=asyncio.FIRST_COMPLETED)
             if steps.done():
@@ -116,7 +111,7 @@ class JobRun:
         try:
             await self.job.begin()
             self._document = document
-            await self.job.unless_stopped(self._updates.begin())
+            await self.job.unless_stopped(self.updates.begin())
         except JobStoppedError:
             return not_run(JobStatus.FAILED, "stopped before its first step")
         except RequestRejectedError as err:

@@ -191,8 +191,9 @@ class Journal:
 
 def _check_room(directory: Path) -> None:
     found = os.statvfs(directory)
-    # One reserve for the next job, and as much again for the journal itself.
-    if found.f_bavail * found.f_frsize < 2 * RESERVE_BYTES:
+    # One reserve for the next job, and as much again for the journal itself. Some file
+    # systems do not tell how large they are.
+    if found.f_blocks and found.f_bavail * found.f_frsize < 2 * RESERVE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 

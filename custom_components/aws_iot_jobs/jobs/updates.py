@@ -74,7 +74,10 @@ class ExecutionUpdates:
         self._due.set()
 
     async def run(self) -> JobStatus:
-        """Send what is due, not too often; return the status in which AWS ended it."""
+        """Send what is due, not too often; return the status in which AWS ended it.
+
+        The job is to stop by then.
+        """
         while True:
             await self._due.wait()
             self._due.clear()
@@ -83,6 +86,7 @@ class ExecutionUpdates:
             try:
                 await self._send_report()
             except ExecutionEndedError as err:
+                self._job.stop.set()
                 return err.status
             except RequestRejectedError as err:
                 # The job's end is told all the same, and then AWS's answer counts.
