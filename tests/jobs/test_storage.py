@@ -92,6 +92,10 @@ def _note(log: Path, name: str, then: str = "true") -> dict[str, object]:
     return command_step(f"sh,-c,echo {name}.$AWS_IOT_JOBS_ATTEMPT >>{log}; {then}")
 
 
+def _wait_for(gate: Path) -> str:
+    return f"until [ -e {gate} ]; do sleep 0.02; done"
+
+
 @pytest.mark.parametrize("filled", ["once", "again and again"])
 async def test_finished_steps_are_not_repeated_when_the_disk_fills_up(
     agent_process: AgentProcess,
@@ -102,14 +106,13 @@ async def test_finished_steps_are_not_repeated_when_the_disk_fills_up(
 ) -> None:
     """The agent is killed in a later step, or waits for room before it."""
     await agent_process.start()
-    gate = log.with_name("gate")
-    wait = f"until [ -e {gate} ]; do sleep 0.02; done"
+    gate, last_gate = log.with_name("gate"), log.with_name("last_gate")
     job = service.create_job(
         document(
-            _note(log, "a", wait),
+            _note(log, "a", _wait_for(gate)),
             _note(log, "b"),
             _note(log, "c"),
-            _note(log, "d", "[ $AWS_IOT_JOBS_ATTEMPT -gt 1 ] || sleep 60"),
+            _note(log, "d", _wait_for(last_gate)),
         )
     )
     await _has_noted(log, "a.1")
@@ -124,6 +127,7 @@ async def test_finished_steps_are_not_repeated_when_the_disk_fills_up(
             await asyncio.sleep(0.02)
     await agent_process.kill()
     (disk / "filler").unlink()
+    last_gate.touch()
     await agent_process.start()
     await service.ended(job)
     assert job.status == "SUCCEEDED"
@@ -139,9 +143,12 @@ async def test_a_full_disk_does_not_empty_the_queue(
     disk: Path, device: Device, service: FakeJobsService, log: Path
 ) -> None:
     """No job is taken while there is no room; then all run."""
-    await service.ended(service.create_job(document(_note(log, "first"))))
-    await device.until(lambda state: state.last_job is not None)
+    gate = log.with_name("gate")
+    first = service.create_job(document(_note(log, "first", _wait_for(gate))))
+    await _has_noted(log, "first.1")
     _fill(disk)
+    gate.touch()
+    await service.ended(first)
     jobs = [service.create_job(document(_note(log, f"n{n}"))) for n in range(5)]
     await device.until(lambda state: state.storage_problem is not None)
     assert device.state.storage_problem == f"{disk}: No space left on device"
@@ -192,9 +199,10 @@ async def test_a_thing_folder_that_has_vanished_is_made_again(
 ) -> None:
     """Between jobs and in mid-job."""
     gate = log.with_name("gate")
-    wait = f"until [ -e {gate} ]; do sleep 0.02; done"
     shutil.rmtree(device.settings.directory)
-    job = service.create_job(document(_note(log, "a", wait), _note(log, "b")))
+    job = service.create_job(
+        document(_note(log, "a", _wait_for(gate)), _note(log, "b"))
+    )
     await _has_noted(log, "a.1")
     shutil.rmtree(device.settings.directory)
     gate.touch()
