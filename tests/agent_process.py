@@ -17,7 +17,10 @@ from custom_components.aws_iot_jobs.runner.client import RunnerAddress
 class AgentProcess:
     """The process; it ends in an orderly way on SIGTERM, as within Home Assistant.
 
-    Its steps run in itself, or in the service that `runner` names.
+    Its steps run in itself, or in the service that `runner` names. With `hurry`, it gives
+    up and tries again within seconds. Its next life has a wall clock that is `clock_offset`
+    seconds off, takes the system to be in the boot of this name if there is one, and needs
+    `write_seconds` more for each write of its journal.
     """
 
     connection: ConnectionSettings
@@ -26,6 +29,9 @@ class AgentProcess:
     grace: float = 2.0
     hurry: bool = False
     runner: RunnerAddress | None = None
+    clock_offset: float = 0.0
+    boot: str = ""
+    write_seconds: float = 0.0
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -49,6 +55,16 @@ class AgentProcess:
         """Stop it as Home Assistant stops an integration."""
         await self._end(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Let it do nothing, while its connections stay open."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     async def _end(self, number: signal.Signals) -> None:
         if (process := self.process) is None:
             return
@@ -71,5 +87,8 @@ class AgentProcess:
             "handlers": str(self.handlers),
             "grace": self.grace,
             "hurry": self.hurry,
+            "clock_offset": self.clock_offset,
+            "boot": self.boot,
+            "write_seconds": self.write_seconds,
             "runner": None if self.runner is None else asdict(self.runner),
         }

@@ -7,6 +7,7 @@ are in is not imported, only what they are.
 import asyncio
 from collections.abc import AsyncIterator
 import contextlib
+from datetime import datetime, timedelta, tzinfo
 import json
 import logging
 from pathlib import Path
@@ -25,9 +26,16 @@ for _name in ("custom_components", "custom_components.aws_iot_jobs"):
 
 from custom_components.aws_iot_jobs.aws_iot import backoff, connection, service  # noqa: E402
 from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings  # noqa: E402
-from custom_components.aws_iot_jobs.jobs import updates  # noqa: E402
-from custom_components.aws_iot_jobs.jobs.agent import Agent  # noqa: E402
+from custom_components.aws_iot_jobs.jobs import (  # noqa: E402
+    agent,
+    execution,
+    files,
+    job_run,
+    timers,
+    updates,
+)
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings  # noqa: E402
+from custom_components.aws_iot_jobs.runner import client  # noqa: E402
 from custom_components.aws_iot_jobs.runner.client import RunnerAddress, RunnerClient  # noqa: E402
 from custom_components.aws_iot_jobs.runner.local import LocalRunner  # noqa: E402
 from custom_components.aws_iot_jobs.runner.model import Runner  # noqa: E402
@@ -41,12 +49,52 @@ def _hurry() -> None:
     backoff.MAX_SECONDS = 1
     service.ANSWER_TIMEOUT_SECONDS = 1
     updates.MIN_INTERVAL_SECONDS = 0.2
+    client.REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=3)
+    client.STOP_TIMEOUT = aiohttp.ClientTimeout(total=2)
+    client.RELEASE_TIMEOUT = aiohttp.ClientTimeout(total=10)
+    client.STREAM_TIMEOUT = aiohttp.ClientTimeout(sock_connect=2, sock_read=4)
+    client.MAX_RETRY_SECONDS = 1
+
+
+def _shift_clock(seconds: float) -> None:
+    """Let the wall clock be so far off, wherever a job's time is taken from it."""
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    for module in (agent, execution, timers):
+        module.datetime = Shifted  # type: ignore[attr-defined]
+
+
+def _boot_as(name: str) -> None:
+    """Let the system have been booted since another name was given here."""
+    for module in (agent, execution, job_run):
+        module.boot_id = lambda: name  # type: ignore[attr-defined]
+
+
+def _slow_down(seconds: float) -> None:
+    """Let each write of the journal take longer, as a slow card does."""
+    write = files._write_atomically
+
+    async def slow(path: Path, data: bytes) -> None:
+        await asyncio.sleep(seconds)
+        await write(path, data)
+
+    files._write_atomically = slow
 
 
 async def _main(file: Path) -> None:
     given = json.loads(file.read_bytes())
     if given["hurry"]:
         _hurry()
+    if given["clock_offset"]:
+        _shift_clock(given["clock_offset"])
+    if given["boot"]:
+        _boot_as(given["boot"])
+    if given["write_seconds"]:
+        _slow_down(given["write_seconds"])
     directory = Path(given["directory"])
     settings = AgentSettings(
         connection=ConnectionSettings(
@@ -61,7 +109,7 @@ async def _main(file: Path) -> None:
         facts={},
     )
     async with _runner(given) as runner:
-        serving = asyncio.ensure_future(Agent(settings, runner).run())
+        serving = asyncio.ensure_future(agent.Agent(settings, runner).run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await serving

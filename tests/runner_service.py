@@ -106,6 +106,16 @@ class RunnerService:
         """Stop it as Supervisor stops an app."""
         await self._end(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Let it do nothing, while its connections stay open."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     async def _end(self, number: signal.Signals) -> None:
         if (process := self.process) is None:
             return
