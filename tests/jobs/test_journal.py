@@ -93,6 +93,21 @@ async def test_the_last_job_is_kept_beside_the_next_one(tmp_path: Path) -> None:
     assert await Journal(tmp_path).load() == known
 
 
+async def test_the_reserve_goes_with_its_job(tmp_path: Path) -> None:
+    """Also where the agent was killed between the job's end and the reserve's."""
+    reserve = tmp_path / "journal.reserve"
+    journal = Journal(tmp_path)
+    await journal.begin(_RECORD)
+    left = reserve.read_bytes()
+    assert (await Journal(tmp_path).load()).record == _RECORD
+    assert reserve.exists()
+    await journal.end(_RECORD.state)
+    assert not reserve.exists()
+    reserve.write_bytes(left)
+    await Journal(tmp_path).load()
+    assert not reserve.exists()
+
+
 async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     """It holds output of jobs."""
     await Journal(tmp_path).save(_RECORD)

@@ -122,6 +122,13 @@ class Journal:
         Raises OSError.
         """
         await self._make_directory()
+        content = await self._load()
+        if content.record is None:
+            # Its job has ended, but not the life in which it did.
+            await self._remove_reserve()
+        return content
+
+    async def _load(self) -> JournalContent:
         try:
             content = _content(json.loads(await read(self._path)))
         except FileNotFoundError:
@@ -157,8 +164,7 @@ class Journal:
         self._last_job = job
         self._tidying = tidying
         await self._write(None)
-        with contextlib.suppress(FileNotFoundError):
-            await aiofiles.os.unlink(self._reserve)
+        await self._remove_reserve()
 
     def tidied(self, name: str) -> None:
         """Leave out of what is written next that the runner has yet to forget a job."""
@@ -181,9 +187,12 @@ class Journal:
         except OSError as err:
             if err.errno not in _DISK_FULL:
                 raise
-            with contextlib.suppress(FileNotFoundError):
-                await aiofiles.os.unlink(self._reserve)
+            await self._remove_reserve()
             await write_atomically(self._path, data)
+
+    async def _remove_reserve(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            await aiofiles.os.unlink(self._reserve)
 
     async def _make_directory(self) -> None:
         await aiofiles.os.makedirs(self._path.parent, mode=0o711, exist_ok=True)
