@@ -194,6 +194,37 @@ async def test_no_step_starts_that_the_journal_does_not_know(
     assert _noted(log) == ["b.1"]
 
 
+async def test_a_step_that_has_ended_is_on_record_after_a_stop(
+    device: Device,
+    service: FakeJobsService,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The agent is stopped while the next step still waits for what has room by then."""
+    write = files._write_atomically
+    refusing: list[bool] = []
+
+    async def refused(path: Path, data: bytes) -> None:
+        if refusing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        await write(path, data)
+
+    monkeypatch.setattr(files, "_write_atomically", refused)
+    gate = log.with_name("gate")
+    wait = f"until [ -e {gate} ]; do sleep 0.02; done"
+    job = service.create_job(document(_note(log, "a", wait), _note(log, "b")))
+    await _has_noted(log, "a.1")
+    refusing.append(True)
+    gate.touch()
+    await device.until(lambda state: state.storage_problem is not None)
+    refusing.clear()
+    await device.stop()
+    await device.start()
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    assert _noted(log) == ["a.1", "b.1"]
+
+
 async def test_a_thing_folder_that_has_vanished_is_made_again(
     device: Device, service: FakeJobsService, log: Path
 ) -> None:

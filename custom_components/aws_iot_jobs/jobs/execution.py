@@ -118,7 +118,7 @@ class Execution:
         self._job.change(boot_id=boot_id(), runner=self._runner.name)
         try:
             await self._job.keep()
-        except JobStoppedError:
+        except JobStoppedError, asyncio.CancelledError:
             self._job.change(progress=before)
             raise
         request = self._request(index, attempt, step)
@@ -134,7 +134,6 @@ class Execution:
             else:
                 # It had come to its end by itself.
                 self._end_step(index, step, running.result())
-            await self._job.note()
             raise
         return running.result()
 

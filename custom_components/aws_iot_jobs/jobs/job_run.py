@@ -63,6 +63,10 @@ class JobRun:
                 outcome = await self._until_ended(self.steps)
             except ExecutionEndedError as err:
                 return _ended(err)
+            except asyncio.CancelledError:
+                # What has ended by then must not run again.
+                await self.job.note()
+                raise
         return await self.conclude(outcome)
 
     async def conclude(self, outcome: JobOutcome) -> JobOutcome:
