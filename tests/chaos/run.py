@@ -163,7 +163,7 @@ class Chaos:
         at = time.time()
         await self._agent.kill()
         self._agent_interrupted(at)
-        await asyncio.sleep(self._dice.uniform(0, 0.5))
+        await asyncio.sleep(self._seconds(0.5))
         await self._start_agent()
 
     async def _stop_agent(self) -> None:
@@ -178,7 +178,7 @@ class Chaos:
     async def _freeze_agent(self) -> None:
         self.counts["agent freezes"] += 1
         self._agent.freeze()
-        await asyncio.sleep(self._dice.uniform(0.1, 6))
+        await asyncio.sleep(self._seconds(6))
         self._agent.thaw()
 
     async def _fill_disk(self) -> None:
@@ -186,12 +186,17 @@ class Chaos:
         self._disk_full = True
         for _ in range(self._dice.randint(1, 5)):
             self._disk.fill()
-            await self._meanwhile(self._dice.uniform(0.05, 1.5))
+            await self._meanwhile(2)
         self._disk.free()
         self._disk_full = False
 
-    async def _meanwhile(self, seconds: float) -> None:
+    def _seconds(self, longest: float) -> float:
+        """Return how long something lasts: mostly short, so that much can happen."""
+        return 0.05 + float(longest * self._dice.random() ** 2)
+
+    async def _meanwhile(self, longest: float) -> None:
         """Let something last, and the agent be killed or stopped in it at times."""
+        seconds = self._seconds(longest)
         await asyncio.sleep(seconds / 2)
         match self._dice.random():
             case chance if chance < 0.2:
@@ -205,7 +210,7 @@ class Chaos:
     async def _kill_broker(self) -> None:
         self.counts["broker outages"] += 1
         await self._broker.kill()
-        await asyncio.sleep(self._dice.uniform(0, 3))
+        await asyncio.sleep(self._seconds(3))
         await self._broker.start()
 
     async def _restart_broker(self) -> None:
@@ -215,7 +220,7 @@ class Chaos:
     async def _freeze_broker(self) -> None:
         self.counts["broker freezes"] += 1
         self._broker.freeze()
-        await asyncio.sleep(self._dice.uniform(0.1, 5))
+        await asyncio.sleep(self._seconds(5))
         self._broker.thaw()
 
     async def _change_faults(self) -> None:
@@ -230,7 +235,7 @@ class Chaos:
         at = time.time()
         await self._app.kill()
         self._runner_interrupted(at)
-        await self._meanwhile(self._dice.uniform(0, 1))
+        await self._meanwhile(1)
         await self._app.start()
 
     async def _stop_runner(self) -> None:
@@ -240,14 +245,14 @@ class Chaos:
         at = time.time()
         await self._app.stop()
         self._runner_interrupted(at, ended)
-        await self._meanwhile(self._dice.uniform(0, 1))
+        await self._meanwhile(1)
         await self._app.start()
 
     async def _freeze_runner(self) -> None:
         self.counts["runner freezes"] += 1
         assert self._app is not None
         self._app.freeze()
-        await self._meanwhile(self._dice.uniform(0.1, 6))
+        await self._meanwhile(6)
         self._app.thaw()
 
     async def _cut_line(self) -> None:
@@ -259,7 +264,7 @@ class Chaos:
         self.counts["line black holes"] += 1
         assert self._line is not None
         self._line.hold()
-        await self._meanwhile(self._dice.uniform(0.1, 6))
+        await self._meanwhile(6)
         self._line.release()
 
     async def _forsake_line(self) -> None:
