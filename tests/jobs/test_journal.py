@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime
 import inspect
 import json
 import os
 from pathlib import Path
 import tempfile
+import threading
 from typing import Any
 
 import aiofiles.os
@@ -106,6 +108,37 @@ async def test_the_reserve_goes_with_its_job(tmp_path: Path) -> None:
     reserve.write_bytes(left)
     await Journal(tmp_path).load()
     assert not reserve.exists()
+
+
+async def test_a_slow_write_does_not_bring_an_ended_job_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job is canceled while a slow card still writes how far it is; another one begins."""
+    fsync, entered, goes_on = os.fsync, threading.Event(), threading.Event()
+
+    def slow_at_first(descriptor: int) -> None:
+        if not entered.is_set():
+            entered.set()
+            goes_on.wait(20)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_at_first)
+    journal = Journal(tmp_path)
+    saving = asyncio.ensure_future(journal.save(_RECORD))
+    await asyncio.to_thread(entered.wait, 20)
+    canceled = JobState(key=_RECORD.key, status=JobStatus.CANCELED)
+    another = replace(_RECORD, key=ExecutionKey("job-2", 1))
+
+    async def go_on() -> None:
+        await journal.end(canceled)
+        await journal.begin(another)
+
+    going_on = asyncio.ensure_future(go_on())
+    await asyncio.wait((going_on,), timeout=0.5)
+    goes_on.set()
+    await asyncio.gather(saving, going_on)
+    known = JournalContent(record=another, last_job=canceled)
+    assert await Journal(tmp_path).load() == known
 
 
 async def test_nobody_else_can_read_it(tmp_path: Path) -> None:

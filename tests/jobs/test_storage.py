@@ -1,7 +1,7 @@
 """A disk that is full, read-only or gone: it costs time, but no job and no step."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 import contextlib
 import errno
 import os
@@ -50,7 +50,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         "-t",
         "tmpfs",
         "-o",
-        f"size={DISK_BYTES}",
+        f"size={DISK_BYTES},nr_inodes=400",
         "tmpfs",
         str(directory),
     ]
@@ -94,6 +94,18 @@ def _note(log: Path, name: str, then: str = "true") -> dict[str, object]:
 
 def _wait_for(gate: Path) -> str:
     return f"until [ -e {gate} ]; do sleep 0.02; done"
+
+
+async def _filled_during_a_job(
+    service: FakeJobsService, log: Path, fill: Callable[[], None]
+) -> None:
+    """Fill the disk while a job runs, which ends all the same: there is no room for another."""
+    gate = log.with_name("gate")
+    first = service.create_job(document(_note(log, "first", _wait_for(gate))))
+    await _has_noted(log, "first.1")
+    fill()
+    gate.touch()
+    assert (await service.ended(first)).status == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("filled", ["once", "again and again"])
@@ -143,12 +155,7 @@ async def test_a_full_disk_does_not_empty_the_queue(
     disk: Path, device: Device, service: FakeJobsService, log: Path
 ) -> None:
     """No job is taken while there is no room; then all run."""
-    gate = log.with_name("gate")
-    first = service.create_job(document(_note(log, "first", _wait_for(gate))))
-    await _has_noted(log, "first.1")
-    _fill(disk)
-    gate.touch()
-    await service.ended(first)
+    await _filled_during_a_job(service, log, lambda: _fill(disk))
     jobs = [service.create_job(document(_note(log, f"n{n}"))) for n in range(5)]
     await device.until(lambda state: state.storage_problem is not None)
     assert device.state.storage_problem == f"{disk}: No space left on device"
@@ -159,6 +166,29 @@ async def test_a_full_disk_does_not_empty_the_queue(
         assert job.status == "SUCCEEDED"
     await device.until(lambda state: state.storage_problem is None)
     assert _noted(log) == ["first.1", *(f"n{n}.1" for n in range(5))]
+
+
+async def test_a_disk_without_room_for_another_file_does_not_empty_the_queue(
+    disk: Path, device: Device, service: FakeJobsService, log: Path
+) -> None:
+    """There are bytes enough, but no inodes: it is full all the same."""
+    many = disk / "many"
+    many.mkdir()
+
+    def fill() -> None:
+        with contextlib.suppress(OSError):
+            for number in range(10**6):
+                (many / str(number)).touch()
+
+    await _filled_during_a_job(service, log, fill)
+    jobs = [service.create_job(document(_note(log, f"n{n}"))) for n in range(3)]
+    await device.until(lambda state: state.storage_problem is not None)
+    assert {job.status for job in jobs} == {"QUEUED"}
+    shutil.rmtree(many)
+    for job in jobs:
+        await service.ended(job)
+        assert job.status == "SUCCEEDED"
+    assert _noted(log) == ["first.1", *(f"n{n}.1" for n in range(3))]
 
 
 async def test_no_step_starts_that_the_journal_does_not_know(

@@ -32,6 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 _FILE_NAME = "journal.json"
 _RESERVE_NAME = "journal.reserve"
 RESERVE_BYTES = 64 * 1024
+_SPARE_FILES = 16
 _FORMAT = 2
 _FORMAT_WITHOUT_QUEUED_AT = 1
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -114,6 +115,8 @@ class Journal:
         self._reserve = directory / _RESERVE_NAME
         self._last_job: JobState | None = None
         self._tidying: tuple[str, ...] = ()
+        # What is written later must not be overtaken by what a slow card still writes.
+        self._writing = asyncio.Lock()
 
     async def load(self) -> JournalContent:
         """Return what is known from before.
@@ -178,6 +181,10 @@ class Journal:
             "tidying": list(self._tidying),
         }
         data = json.dumps(content).encode()
+        async with self._writing:
+            await self._replace(data)
+
+    async def _replace(self, data: bytes) -> None:
         try:
             await write_atomically(self._path, data)
         except FileNotFoundError:
@@ -201,8 +208,11 @@ class Journal:
 def _check_room(directory: Path) -> None:
     found = os.statvfs(directory)
     # One reserve for the next job, and as much again for the journal itself. Some file
-    # systems do not tell how large they are.
-    if found.f_blocks and found.f_bavail * found.f_frsize < 2 * RESERVE_BYTES:
+    # systems do not tell how large they are, or do not count their files.
+    free = found.f_bavail * found.f_frsize
+    without_bytes = found.f_blocks > 0 and free < 2 * RESERVE_BYTES
+    without_files = found.f_files > 0 and found.f_favail < _SPARE_FILES
+    if without_bytes or without_files:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 
