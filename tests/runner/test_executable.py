@@ -95,6 +95,15 @@ REFUSED = {
         f"is a program for another kind of machine (number 9999); {ONE_FOR_THIS}",
     ),
     "zip": (zip_of(SCRIPT), f"is a zip archive; {EXPECTED}"),
+    "zip without a zero": (
+        b"PK\x03\x04\x14\x03\x02\x02\x08x.sh",
+        f"is a zip archive; {EXPECTED}",
+    ),
+    "archive of text": (
+        b"!<arch>\nx.sh/           1700000000  0     0     100644  9         `\necho ran\n",
+        f"is a Debian package or another archive of ar; {EXPECTED}",
+    ),
+    "PDF of text": (b"%PDF-1.4\n1 0 obj\n", f"is a PDF document; {EXPECTED}"),
     "tar": (tar_of(SCRIPT), f"is a tar archive; {EXPECTED}"),
     "gzip": (gzip.compress(SCRIPT), f"is a file compressed with gzip; {EXPECTED}"),
     "bzip2": (bz2.compress(SCRIPT), f"is a file compressed with bzip2; {EXPECTED}"),

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from custom_components.aws_iot_jobs.runner import trust
-from custom_components.aws_iot_jobs.runner.launch import prepare
+from custom_components.aws_iot_jobs.runner.launch import Launch, prepare
 from custom_components.aws_iot_jobs.runner.model import (
     HandlerCall,
     RunOutcome,
@@ -283,10 +283,31 @@ async def test_what_was_replaced_after_the_look_is_not_started(bench: Bench) -> 
     launch = prepare(request, bench.handlers, bench.directory / "work")
     write(bench.handlers / "new", "#!/bin/sh\necho other\n").rename(file)
     with pytest.raises(RunRefusedError, match=r"x\.sh was replaced while"):
-        await spawn(
-            launch.argv,
-            launch.executable,
-            launch.environment,
-            launch.directory,
-            asyncio.SubprocessProtocol(),
-        )
+        await _start(launch)
+
+
+async def test_what_was_written_anew_after_the_look_is_not_started(
+    bench: Bench,
+) -> None:
+    """Neither in its place, nor as a file that got the number of the removed one."""
+    file = bench.handler("x.sh", HELLO)
+    request = StepRequest(
+        run_id=RUN, job_key=JOB, call=HandlerCall(handler="x.sh", path="default")
+    )
+    launch = prepare(request, bench.handlers, bench.directory / "work")
+    # The file system's clock ticks in milliseconds.
+    await asyncio.sleep(0.05)
+    file.write_text("#!/bin/sh\necho other\n")
+    assert file.stat().st_ino == launch.executable.inode
+    with pytest.raises(RunRefusedError, match=r"x\.sh was replaced while"):
+        await _start(launch)
+
+
+async def _start(launch: Launch) -> None:
+    await spawn(
+        launch.argv,
+        launch.executable,
+        launch.environment,
+        launch.directory,
+        asyncio.SubprocessProtocol(),
+    )

@@ -37,10 +37,13 @@ _KINDS = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"!<arch>\n": "a Debian package or another archive of ar",
     b"\xed\xab\xee\xdb": "an RPM package",
+    b"%PDF-": "a PDF document",
     b"MZ": "a program for Windows",
     b"\xcf\xfa\xed\xfe": "a program for macOS",
     b"\xca\xfe\xba\xbe": "a program for macOS or Java",
 }
+_NEVER_SCRIPTS = (b"PK\x03\x04", b"!<arch>\n", b"%PDF-")
+"""Marks of what may be text from its first byte to its last."""
 _TAR_MARK = slice(257, 262)
 _CONTROLS_OF_TEXT = b"\a\b\t\n\v\f\r\x1b"
 _WEB_PAGES = (b"<!doctype", b"<html", b"<?xml")
@@ -65,17 +68,27 @@ _ALSO_RUN_BY = {"x86_64": "i386", "aarch64": "arm"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executable:
-    """A file to run, and which one it was when it was looked at."""
+    """A file to run, and which one it was when it was looked at.
+
+    `changed` is in nanoseconds since the epoch: the number of a file that is removed goes
+    to the next one.
+    """
 
     path: Path
     device: int
     inode: int
+    changed: int
 
     @classmethod
     def at(cls, path: Path) -> Self:
         """Return the file at an absolute path. Raises OSError."""
         found = path.stat()
-        return cls(path=path, device=found.st_dev, inode=found.st_ino)
+        return cls(
+            path=path,
+            device=found.st_dev,
+            inode=found.st_ino,
+            changed=found.st_ctime_ns,
+        )
 
     def require_unchanged(self) -> None:
         """Require that it is still that file. Raises RunRefusedError."""
@@ -166,7 +179,7 @@ def _why_no_shell_script(head: bytes) -> str | None:
         )
     if head.startswith(_ELF):
         return _about_program(head)
-    if not _is_text(head):
+    if head.startswith(_NEVER_SCRIPTS) or not _is_text(head):
         return f"is {_kind(head)}; {_EXPECTED}"
     if head.lstrip().lower().startswith(_WEB_PAGES):
         return f"is a web page or another XML document; {_EXPECTED}"
