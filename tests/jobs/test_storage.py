@@ -78,6 +78,10 @@ def _fill(disk: Path) -> None:
                     file.write(b"x" * size)
 
 
+def _remount(disk: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", disk], check=True)
+
+
 def _noted(log: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
@@ -189,6 +193,23 @@ async def test_a_disk_without_room_for_another_file_does_not_empty_the_queue(
         await service.ended(job)
         assert job.status == "SUCCEEDED"
     assert _noted(log) == ["first.1", *(f"n{n}.1" for n in range(3))]
+
+
+async def test_a_disk_that_is_read_only_takes_no_job(
+    disk: Path, device: Device, service: FakeJobsService, log: Path
+) -> None:
+    """As Linux makes a card that fails: what cannot begin is left to AWS's queue."""
+    await _first_job_is_done(device, service, log)
+    _remount(disk, "ro")
+    jobs = [service.create_job(document(_note(log, f"n{n}"))) for n in range(2)]
+    await device.until(lambda state: state.storage_problem is not None)
+    assert device.state.storage_problem == f"{disk}: Read-only file system"
+    assert {job.status for job in jobs} == {"QUEUED"}
+    _remount(disk, "rw")
+    for job in jobs:
+        await service.ended(job)
+        assert job.status == "SUCCEEDED"
+    assert _noted(log) == ["first.1", "n0.1", "n1.1"]
 
 
 async def test_no_step_starts_that_the_journal_does_not_know(

@@ -1,10 +1,11 @@
 """Runs are begun once, end for good reasons, and are kept as long as they may be asked for."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import contextlib
 import logging
 from pathlib import Path
+import subprocess
 import threading
 import time
 from typing import Any
@@ -396,6 +397,27 @@ async def test_a_run_that_cannot_be_saved_is_not_begun_for_anyone(
     await runs.close()
 
 
+@pytest.mark.parametrize("scarce", ["bytes", "files"])
+async def test_no_run_begins_where_there_is_no_room_for_what_it_needs(
+    small_disk: Path, scarce: str
+) -> None:
+    """Its record would find a place, but not its directory, nor its end: it has to wait."""
+    runner = SilentRunner()
+    runs = Runs(runner, small_disk / "runs")
+    number, content = (52, b"") if scarce == "files" else (1, bytes(224 * 1024))
+    fillers = [small_disk / f"filler-{n}" for n in range(number)]
+    for filler in fillers:
+        filler.write_bytes(content)
+    with pytest.raises(OSError, match="No space left on device"):
+        await runs.put(request_of(1))
+    assert runner.begun == []
+    for filler in fillers:
+        filler.unlink()
+    _, begun = await runs.put(request_of(1))
+    assert begun
+    await runs.close()
+
+
 async def test_an_end_that_cannot_be_saved_is_told_and_saved_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -447,6 +469,16 @@ async def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None
     await runs.start()
     assert list(tmp_path.iterdir()) == []
     await runs.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk that little fills."""
+    options = "size=256k,nr_inodes=64"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(tmp_path)]
+    subprocess.run(mount, check=True)
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from typing import Any
 import aiofiles.os
 
 from ..aws_iot.model import ExecutionKey, ExecutionState, JobExecution, JobStatus
+from ..runner.system import require_room
 from .files import read, write_atomically
 from .model import JobOutcome, JobProgress, JobState, StepState, StepStatus
 from .timers import JobTimer
@@ -32,7 +33,6 @@ _LOGGER = logging.getLogger(__name__)
 _FILE_NAME = "journal.json"
 _RESERVE_NAME = "journal.reserve"
 RESERVE_BYTES = 64 * 1024
-_SPARE_FILES = 16
 _FORMAT = 2
 _FORMAT_WITHOUT_QUEUED_AT = 1
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -146,9 +146,10 @@ class Journal:
         return content
 
     async def check_room(self) -> None:
-        """Raise OSError where another job would soon find the disk full."""
+        """Raise OSError where another job would soon find that nothing can be written."""
         await self._make_directory()
-        await asyncio.to_thread(_check_room, self._path.parent)
+        # One reserve for the next job, and as much again for the journal itself.
+        await asyncio.to_thread(require_room, self._path.parent, 2 * RESERVE_BYTES)
 
     async def begin(self, record: JobRecord) -> None:
         """Remember a job before anything of it runs, durably. Raises OSError."""
@@ -203,17 +204,6 @@ class Journal:
 
     async def _make_directory(self) -> None:
         await aiofiles.os.makedirs(self._path.parent, mode=0o711, exist_ok=True)
-
-
-def _check_room(directory: Path) -> None:
-    found = os.statvfs(directory)
-    # One reserve for the next job, and as much again for the journal itself. Some file
-    # systems do not tell how large they are, or do not count their files.
-    free = found.f_bavail * found.f_frsize
-    without_bytes = found.f_blocks > 0 and free < 2 * RESERVE_BYTES
-    without_files = found.f_files > 0 and found.f_favail < _SPARE_FILES
-    if without_bytes or without_files:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 
 def _make_reserve(path: Path) -> None:

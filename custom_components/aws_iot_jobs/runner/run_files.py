@@ -12,11 +12,14 @@ from pathlib import Path
 
 from .durable import replace_file
 from .model import RunResult
+from .system import require_room
 from .wire import WireError, result_as_json, result_from_json
 
 _LOGGER = logging.getLogger(__name__)
 
 _SUFFIX = ".run.json"
+_ROOM_BYTES = 64 * 1024
+"""What a run needs at least when it begins: for its record, its result, its directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +37,15 @@ class RunRecord:
 
 
 def save_record(directory: Path, record: RunRecord) -> None:
-    """Note that a run was begun, or how it ended. Raises OSError."""
+    """Note that a run was begun, or how it ended.
+
+    Raises OSError, for a begin also where there is no room for what the run needs soon.
+    """
     result = None if record.result is None else result_as_json(record.result)
     data = {"job_key": record.job_key, "position": record.position, "result": result}
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if record.result is None:
+        require_room(directory, _ROOM_BYTES)
     replace_file(_file(directory, record.run_id), json.dumps(data))
 
 

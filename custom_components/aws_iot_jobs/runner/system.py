@@ -1,9 +1,13 @@
 """What the system is that steps run on. Blocks: not for an event loop."""
 
 import contextlib
+import errno
 from functools import cache
+import os
 from pathlib import Path
 import platform
+
+_SPARE_FILES = 16
 
 
 def operating_systems() -> list[str]:
@@ -21,3 +25,21 @@ def boot_id() -> str:
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return ""
+
+
+def require_room(directory: Path, size: int) -> None:
+    """Require room for so many bytes, in some files, where a directory is.
+
+    Raises OSError where there is none, and where nothing can be written at all.
+    """
+    found = os.statvfs(directory)
+    if found.f_flag & os.ST_RDONLY:
+        problem = errno.EROFS
+    # Some file systems do not tell how large they are, and some do not count their files.
+    elif (found.f_blocks and found.f_bavail * found.f_frsize < size) or (
+        found.f_files and found.f_favail < _SPARE_FILES
+    ):
+        problem = errno.ENOSPC
+    else:
+        return
+    raise OSError(problem, os.strerror(problem), str(directory))
