@@ -1,6 +1,7 @@
 """How long a step may take: its own limit, the job's, and AWS's timers."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 import time
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from custom_components.aws_iot_jobs.jobs.timers import (
     MARGIN_SECONDS,
     Deadline,
+    JobTimer,
+    renewed,
     step_timer_minutes,
 )
 
@@ -52,6 +55,18 @@ def test_of_little_time_half_is_used(
 ) -> None:
     """It is better than none."""
     assert Deadline(given).seconds_left == left
+
+
+@pytest.mark.parametrize(("days", "left"), [(-1, 3600), (0, 3000), (1, 60)])
+def test_a_clock_that_is_wrong_after_a_boot_gives_no_time(
+    days: int, left: float
+) -> None:
+    """Set back, it makes of a timer no longer one; what AWS says counts at least."""
+    told_at = datetime.now(UTC) - timedelta(minutes=10) - timedelta(days=days)
+    timer = JobTimer(seconds=3600, told_at=told_at, told_monotonic=0)
+    again = renewed(timer, 60, same_boot=False)
+    assert again is not None
+    assert again.seconds == pytest.approx(left, abs=5)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,9 @@ class JobTimer:
         """Return the seconds that are left, as far as it can be known here."""
         if same_boot:
             return self.seconds - (time.monotonic() - self.told_monotonic)
-        return self.seconds - (datetime.now(UTC) - self.told_at).total_seconds()
+        # A clock that was set back must not lengthen it.
+        passed = max(0.0, (datetime.now(UTC) - self.told_at).total_seconds())
+        return self.seconds - passed
 
 
 def renewed(
