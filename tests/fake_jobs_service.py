@@ -267,8 +267,8 @@ class FakeJobsService:
         request = json.loads(payload)
         self.requests.append((topic, request))
         self.received_at.append(time.monotonic())
-        await self._tell_change()
         if self.faults.loses_request():
+            await self._tell_change()
             return
         found = _TOPIC.fullmatch(topic)
         assert found is not None, topic
@@ -293,8 +293,11 @@ class FakeJobsService:
             if err.code:
                 answer["code"] = err.code
             answer["message"] = str(err)
+            await self._tell_change()
             await self._answer(f"{topic}/rejected", answer)
             return
+        # Who waits for a request may rely on its effect.
+        await self._tell_change()
         await self._answer(f"{topic}/accepted", answer)
         await self._notify(thing_name)
 

@@ -13,8 +13,12 @@ from .proc import (
     ProcessStatus,
     group_answers,
     groups_with_environment,
+    newest_process,
     processes,
 )
+
+# How often to look for what may just have escaped the look before.
+_LOOKS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,16 @@ class Family:
         made while their parents stay, as `su` does, and keeps to them. Raises
         CannotLookError when that cannot be seen.
         """
+        for _ in range(_LOOKS):
+            newest = newest_process()
+            seen = self._look(deep=deep)
+            # A process that was begun during the look, by one that has ended by now, may
+            # be missing in it.
+            if seen.groups or newest == newest_process():
+                break
+        return seen
+
+    def _look(self, *, deep: bool) -> Seen:
         everything = {process.pid: process for process in processes()}
         if self._leader is not None:
             _require_sight(self._leader, everything)
