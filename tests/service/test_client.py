@@ -386,6 +386,25 @@ async def test_what_is_stopped_first_does_not_begin_later(
     assert not (tmp_path / "ran").exists()
 
 
+async def test_what_is_lost_to_a_next_life_does_not_begin_later(
+    session: aiohttp.ClientSession,
+    runner_service: RunnerService,
+    client: RunnerClient,
+    line: Line,
+    tmp_path: Path,
+) -> None:
+    """The request to begin it was on its way when its client was killed."""
+    line.hold()
+    request = _command("touch", str(tmp_path / "ran"))
+    first = _through(line, session, runner_service)
+    running = asyncio.create_task(first.run(request, print))
+    await line.used(1)
+    assert await client.trace("job.1", request.run_id) is RunTrace.LOST
+    line.release()
+    assert (await running).outcome is RunOutcome.STOPPED
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.usefixtures("patient")
 async def test_a_stop_wakes_a_client_that_waits_to_try_again(
     session: aiohttp.ClientSession, runner_service: RunnerService, tmp_path: Path

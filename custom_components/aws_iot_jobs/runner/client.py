@@ -177,9 +177,16 @@ class RunnerClient:
         )
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
-        """Tell whether the service knows a run."""
+        """Tell whether the service knows a run; one that it does not will not begin later.
+
+        An earlier life's request to begin it may be under way still.
+        """
         path = self._run_path(run_id)
-        known = await self._patiently(lambda: self._exists(path))
+
+        async def find() -> bool:
+            return await self._exists(path) or await self._delete(path)
+
+        known = await self._patiently(find)
         return RunTrace.ATTACHABLE if known else RunTrace.LOST
 
     async def recover(self, job_key: str) -> None:
