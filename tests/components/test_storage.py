@@ -1,5 +1,6 @@
 """The secrets of a thing on disk."""
 
+from collections.abc import Iterator
 from pathlib import Path
 import stat
 from typing import Any
@@ -19,12 +20,14 @@ _REAL_STORE = {
 
 @pytest.fixture
 def storage_on_disk(
-    hass: HomeAssistant, hass_storage: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> Path:
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> Iterator[Path]:
     """Have Home Assistant store to disk, which it does not do in other tests."""
-    for name, method in _REAL_STORE.items():
-        monkeypatch.setattr(Store, name, method)
-    return Path(hass.config.path(".storage"))
+    # Undone before the other tests' way, which is below.
+    with pytest.MonkeyPatch.context() as patched:
+        for name, method in _REAL_STORE.items():
+            patched.setattr(Store, name, method)
+        yield Path(hass.config.path(".storage"))
 
 
 async def test_secrets(hass: HomeAssistant, storage_on_disk: Path) -> None:

@@ -67,14 +67,17 @@ async def test_a_step_that_kills_its_runner_is_not_run_for_ever(
     await app.start()
     app.handler(
         "poison.sh",
-        f"#!/bin/sh\necho $AWS_IOT_JOBS_ATTEMPT >>{log}\nkill -9 $PPID\nsleep 60\n",
+        f"#!/bin/sh\necho $AWS_IOT_JOBS_ATTEMPT >>{log}\n"
+        f"until [ -e {log}.$AWS_IOT_JOBS_ATTEMPT ]; do sleep 0.02; done\n"
+        "kill -9 $PPID\nsleep 60\n",
     )
     process = AgentProcess(
         broker.settings(THING), tmp_path, tmp_path, runner=app.address
     )
     await process.start()
     job = service.create_job(document(handler_step("poison.sh")))
-    for _ in range(5):
+    for attempt in range(1, 6):
+        Path(f"{log}.{attempt}").touch()
         assert app.process is not None
         async with asyncio.timeout(20):
             await app.process.wait()

@@ -81,6 +81,7 @@ class Connections:
         self._strangers: dict[asyncio.Transport, asyncio.TimerHandle] = {}
         self._turned_away = 0
         self._address = ""
+        self._closing = False
         self._next_line: asyncio.TimerHandle | None = None
         self.logger = logging.getLogger(f"{__name__}.http")
         """For aiohttp: what is no HTTP is counted there, not told one by one."""
@@ -98,6 +99,8 @@ class Connections:
 
     def turned_away(self, address: str | None) -> None:
         """Count a stranger who got nothing; the log has one line a minute for all."""
+        if self._closing:
+            return
         self._turned_away += 1
         self._address = address or self._address
         if self._next_line is None:
@@ -106,11 +109,10 @@ class Connections:
     def close(self) -> None:
         """Tell how many there were since the last line; count no longer."""
         self.logger.removeFilter(self._is_worth_a_line)
+        self._closing = True
         if self._next_line is not None:
             self._next_line.cancel()
             self._tell()
-        if self._next_line is not None:
-            self._next_line.cancel()
 
     def _opened(self, transport: asyncio.Transport) -> None:
         """Take note of a connection, for which the oldest stranger may have to go."""
@@ -144,9 +146,10 @@ class Connections:
             self._address or "an unknown address",
         )
         self._turned_away = 0
-        self._next_line = asyncio.get_running_loop().call_later(
-            LOG_INTERVAL_SECONDS, self._tell
-        )
+        if not self._closing:
+            self._next_line = asyncio.get_running_loop().call_later(
+                LOG_INTERVAL_SECONDS, self._tell
+            )
 
     def _is_worth_a_line(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
