@@ -85,10 +85,13 @@ class Connections:
         self._next_line: asyncio.TimerHandle | None = None
         self.logger = logging.getLogger(f"{__name__}.http")
         """For aiohttp: what is no HTTP is counted there, not told one by one."""
-        self.logger.addFilter(self._is_worth_a_line)
 
     def guard(self, server: web.Server) -> Callable[[], asyncio.Protocol]:
-        """Return what makes the protocol of a new connection: the server's, guarded."""
+        """Return what makes the protocol of a new connection: the server's, guarded.
+
+        `close` has to follow.
+        """
+        self.logger.addFilter(self._is_worth_a_line)
         return lambda: _Guarded(server(), self._opened, self._closed)
 
     def trust(self, transport: asyncio.BaseTransport | None) -> None:
