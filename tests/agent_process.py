@@ -12,6 +12,9 @@ from typing import Any
 from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
 from custom_components.aws_iot_jobs.runner.client import RunnerAddress
 
+CRASHED = 99
+"""The exit status of one that was to crash, and did."""
+
 
 @dataclass
 class AgentProcess:
@@ -20,7 +23,8 @@ class AgentProcess:
     Its steps run in itself, or in the service that `runner` names. With `hurry`, it gives
     up and tries again within seconds. Its next life has a wall clock that is `clock_offset`
     seconds off, takes the system to be in the boot of this name if there is one, and needs
-    `write_seconds` more for each write of its journal.
+    `write_seconds` more for each write of its journal. After `crash_after` deeds (writes,
+    syncs, renames and messages, either way) it ends on the spot.
     """
 
     connection: ConnectionSettings
@@ -32,6 +36,7 @@ class AgentProcess:
     clock_offset: float = 0.0
     boot: str = ""
     write_seconds: float = 0.0
+    crash_after: int | None = None
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -90,5 +95,6 @@ class AgentProcess:
             "clock_offset": self.clock_offset,
             "boot": self.boot,
             "write_seconds": self.write_seconds,
+            "crash_after": self.crash_after,
             "runner": None if self.runner is None else asdict(self.runner),
         }

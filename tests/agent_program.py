@@ -5,17 +5,19 @@ are in is not imported, only what they are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 import contextlib
 from datetime import datetime, timedelta, tzinfo
 import json
 import logging
+import os
 from pathlib import Path
 import signal
 import sys
 from types import ModuleType
 from typing import Any
 
+import aiofiles.os
 import aiohttp
 
 _COMPONENTS = Path(__file__).parent.parent / "custom_components"
@@ -24,7 +26,7 @@ for _name in ("custom_components", "custom_components.aws_iot_jobs"):
     _package.__path__ = [str(_COMPONENTS.parent / _name.replace(".", "/"))]
     sys.modules[_name] = _package
 
-from custom_components.aws_iot_jobs.aws_iot import backoff, connection, service  # noqa: E402
+from custom_components.aws_iot_jobs.aws_iot import backoff, connection, mqtt, service  # noqa: E402
 from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings  # noqa: E402
 from custom_components.aws_iot_jobs.jobs import (  # noqa: E402
     agent,
@@ -85,6 +87,38 @@ def _slow_down(seconds: float) -> None:
     files._write_atomically = slow
 
 
+_CRASHED = 99
+
+
+class _Crash:
+    """The end of the process, at the n-th deed: a write, its sync, a rename or a message.
+
+    It comes before the deed, so that what stands there is what the one before has left.
+    """
+
+    def __init__(self, deeds: int) -> None:
+        self._left = deeds
+
+    def __call__[**P, T](self, deed: Callable[P, T]) -> Callable[P, T]:
+        def counted(*args: P.args, **kwargs: P.kwargs) -> T:
+            self._left -= 1
+            if self._left < 0:
+                os._exit(_CRASHED)
+            return deed(*args, **kwargs)
+
+        return counted
+
+
+def _crash_after(deeds: int) -> None:
+    crash = _Crash(deeds)
+    for name in ("fsync", "fdatasync", "replace", "unlink"):
+        setattr(os, name, crash(getattr(os, name)))
+    for name in ("replace", "unlink"):
+        setattr(aiofiles.os, name, crash(getattr(aiofiles.os, name)))
+    mqtt.MqttConnection.publish = crash(mqtt.MqttConnection.publish)  # type: ignore[method-assign]
+    mqtt._Events.received = crash(mqtt._Events.received)  # type: ignore[method-assign]
+
+
 async def _main(file: Path) -> None:
     given = json.loads(file.read_bytes())
     if given["hurry"]:
@@ -95,6 +129,8 @@ async def _main(file: Path) -> None:
         _boot_as(given["boot"])
     if given["write_seconds"]:
         _slow_down(given["write_seconds"])
+    if given["crash_after"] is not None:
+        _crash_after(given["crash_after"])
     directory = Path(given["directory"])
     settings = AgentSettings(
         connection=ConnectionSettings(

@@ -1,19 +1,14 @@
 """The journal: readable after a crash at any moment, and after any damage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
-import inspect
 import json
 import os
 from pathlib import Path
 import tempfile
 import threading
-from typing import Any
 
-import aiofiles.os
 from hypothesis import given, strategies as st
 import pytest
 
@@ -30,10 +25,6 @@ from custom_components.aws_iot_jobs.jobs.model import (
     StepState,
     StepStatus,
 )
-
-from ..fake_jobs_service import FakeJobsService
-from .conftest import Device
-from .documents import document, handler_step
 
 pytestmark = pytest.mark.slow
 
@@ -62,10 +53,6 @@ _RECORD = JobRecord(
         status=JobStatus.FAILED, reason="because", status_details={"reason": "because"}
     ),
 )
-
-
-class CrashError(BaseException):
-    """The power is gone: nothing that the program would do is done any more."""
 
 
 async def test_what_was_saved_is_read_again(tmp_path: Path) -> None:
@@ -175,85 +162,3 @@ async def test_any_content_is_a_record_or_set_aside(written: bytes) -> None:
         content = await Journal(Path(directory)).load()
         assert content.record is None
         assert content.set_aside is not None
-
-
-@pytest.fixture
-def crash_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Return what makes the n-th write, fsync, rename or removal from now the last deed."""
-    left = [-1]
-
-    def crashing(
-        deed: Callable[..., Awaitable[Any]] | Callable[..., Any],
-    ) -> Callable[..., Any]:
-        def count() -> None:
-            if left[0] == 0:
-                raise CrashError
-            left[0] -= 1
-
-        async def asynchronous(*args: Any) -> Any:
-            count()
-            return await deed(*args)
-
-        def plain(*args: Any) -> Any:
-            count()
-            return deed(*args)
-
-        return asynchronous if inspect.iscoroutinefunction(deed) else plain
-
-    monkeypatch.setattr(aiofiles.os, "replace", crashing(aiofiles.os.replace))
-    monkeypatch.setattr(aiofiles.os, "unlink", crashing(aiofiles.os.unlink))
-    monkeypatch.setattr(os, "fsync", crashing(os.fsync))
-
-    def set_left(deeds: int) -> None:
-        left[0] = deeds
-
-    return set_left
-
-
-def _crashes() -> Iterator[int]:
-    """Return after how many deeds to crash; a job of two steps has fewer than the last."""
-    return iter(range(24))
-
-
-@pytest.mark.parametrize("deeds", _crashes())
-async def test_a_crash_at_any_write_of_the_journal_is_recovered_from(
-    stopped_device: Device,
-    service: FakeJobsService,
-    tmp_path: Path,
-    crash_after: Callable[[int], None],
-    deeds: int,
-) -> None:
-    """The job ends, no step is left out, and none that the journal has as done repeats."""
-    ledger = tmp_path / "ledger"
-    stopped_device.handler(
-        "note.sh",
-        f"#!/bin/sh\necho $AWS_IOT_JOBS_STEP.$AWS_IOT_JOBS_ATTEMPT >>{ledger}\n",
-    )
-    job = service.create_job(
-        document(handler_step("note.sh"), finalStep=handler_step("note.sh"))
-    )
-    crash_after(deeds)
-    await stopped_device.start()
-    crashed = asyncio.ensure_future(stopped_device.ended())
-    idle = asyncio.ensure_future(
-        stopped_device.until(lambda state: state.last_job is not None)
-    )
-    await asyncio.wait((crashed, idle), return_when=asyncio.FIRST_COMPLETED)
-    crash_after(-1)
-    for task in (crashed, idle):
-        task.cancel()
-        with contextlib.suppress(CrashError, asyncio.CancelledError):
-            await task
-    await stopped_device.stop()
-    await stopped_device.start()
-    await service.ended(job)
-    assert job.status == "SUCCEEDED"
-    noted = ledger.read_text().split()
-    assert noted in (
-        ["1.1", "2.1"],
-        ["1.1", "1.2", "2.1"],
-        ["1.1", "2.1", "2.2"],
-        # The first attempt never began: the crash was between its note and its start.
-        ["1.2", "2.1"],
-        ["1.1", "2.2"],
-    )
