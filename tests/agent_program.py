@@ -14,10 +14,10 @@ import os
 from pathlib import Path
 import signal
 import sys
+import time
 from types import ModuleType
 from typing import Any
 
-import aiofiles.os
 import aiohttp
 
 _COMPONENTS = Path(__file__).parent.parent / "custom_components"
@@ -25,14 +25,15 @@ for _name in ("custom_components", "custom_components.aws_iot_jobs"):
     _package = ModuleType(_name)
     _package.__path__ = [str(_COMPONENTS.parent / _name.replace(".", "/"))]
     sys.modules[_name] = _package
+sys.modules["custom_components"].aws_iot_jobs = _package  # type: ignore[attr-defined]
 
 from custom_components.aws_iot_jobs.aws_iot import backoff, connection, mqtt, service  # noqa: E402
 from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings  # noqa: E402
 from custom_components.aws_iot_jobs.jobs import (  # noqa: E402
     agent,
     execution,
-    files,
     job_run,
+    journal,
     timers,
     updates,
 )
@@ -78,13 +79,14 @@ def _boot_as(name: str) -> None:
 
 def _slow_down(seconds: float) -> None:
     """Let each write of the journal take longer, as a slow card does."""
-    write = files._write_atomically
+    for name in ("append_to_file", "replace_file"):
+        write = getattr(journal, name)
 
-    async def slow(path: Path, data: bytes) -> None:
-        await asyncio.sleep(seconds)
-        await write(path, data)
+        def slow(path: Path, data: bytes, write: Any = write) -> None:
+            time.sleep(seconds)
+            write(path, data)
 
-    files._write_atomically = slow
+        setattr(journal, name, slow)
 
 
 _CRASHED = 99
@@ -111,10 +113,8 @@ class _Crash:
 
 def _crash_after(deeds: int) -> None:
     crash = _Crash(deeds)
-    for name in ("fsync", "fdatasync", "replace", "unlink"):
+    for name in ("write", "fsync", "fdatasync", "replace", "unlink"):
         setattr(os, name, crash(getattr(os, name)))
-    for name in ("replace", "unlink"):
-        setattr(aiofiles.os, name, crash(getattr(aiofiles.os, name)))
     mqtt.MqttConnection.publish = crash(mqtt.MqttConnection.publish)  # type: ignore[method-assign]
     mqtt._Events.received = crash(mqtt._Events.received)  # type: ignore[method-assign]
 

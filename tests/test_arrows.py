@@ -72,6 +72,7 @@ def test_jobs_imports_nothing_of_home_assistant(file: Path) -> None:
         foreign(
             file,
             "aiofiles",
+            "mashumaro",
             "voluptuous",
             "./jobs",
             "./aws_iot",

@@ -9,9 +9,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from custom_components.aws_iot_jobs.jobs.journal import decode
+from custom_components.aws_iot_jobs.jobs.model import StepStatus
+
 from .ledger import Attempt
 
-_STEP_HAS_ENDED = ("SUCCEEDED", "FAILED", "FAILURE_IGNORED")
+_STEP_HAS_ENDED = (
+    StepStatus.SUCCEEDED,
+    StepStatus.FAILED,
+    StepStatus.FAILURE_IGNORED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +35,19 @@ class Recorded:
 def read_journal(file: Path) -> Recorded:
     """Return what an agent's journal has of the job under way."""
     try:
-        job = json.loads(file.read_bytes())["job"]
+        record = decode(file.read_bytes())[0].record
     except FileNotFoundError:
         return Recorded()
-    if job is None:
+    if record is None:
         return Recorded()
-    name = f"{job['jobId']}.{job['executionNumber']}.{job['queuedAt']}"
+    name = str(record.key)
     running, ended = set(), set()
-    for number, step in enumerate(job["steps"], 1):
-        if step["status"] == "IN_PROGRESS":
-            running.add(Attempt(name, number, step["attempt"]))
-        elif step["status"] in _STEP_HAS_ENDED:
-            ended |= {it for it in ends_in(job["stdout"]) if it.step == number}
+    for number, step in enumerate(record.progress.steps, 1):
+        if step.status is StepStatus.IN_PROGRESS:
+            running.add(Attempt(name, number, step.attempt))
+        elif step.status in _STEP_HAS_ENDED:
+            stdout = record.progress.stdout
+            ended |= {it for it in ends_in(stdout) if it.step == number}
     return Recorded(frozenset(running), frozenset(ended))
 
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+from custom_components.aws_iot_jobs.jobs.journal import FILE_NAME
 from custom_components.aws_iot_jobs.runner.client import RunnerAddress
 
 from ..agent_process import AgentProcess
@@ -297,7 +298,7 @@ class Chaos:
         self._interruptions.append(known)
 
     def _journal(self) -> Recorded:
-        return read_journal(self._directory / "thing" / "journal.json")
+        return read_journal(self._directory / "thing" / FILE_NAME)
 
     def _interruption(
         self, at: float, recorded: Recorded, ended: frozenset[Attempt]
@@ -334,9 +335,7 @@ class Chaos:
     def _leftover_files(self) -> list[Path]:
         thing = self._directory / "thing"
         left = [
-            file
-            for file in thing.rglob("*")
-            if file.name not in ("work", "journal.json")
+            file for file in thing.rglob("*") if file.name not in ("work", FILE_NAME)
         ]
         if self._app is not None:
             for name in ("work", "runs"):

@@ -1,11 +1,17 @@
 """The ledger's own checks: what they find, and what they let pass."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey
+from custom_components.aws_iot_jobs.jobs.journal import FILE_NAME, Journal
+from custom_components.aws_iot_jobs.jobs.model import JobProgress, StepState, StepStatus
+from custom_components.aws_iot_jobs.jobs.record import JobRecord
 
 from .evidence import Recorded, read_journal, read_runs
 from .ledger import (
@@ -141,23 +147,29 @@ def test_a_job_is_given_up_after_five_interruptions_of_a_step() -> None:
     assert not was_given_up("job", all_begun, [noted])
 
 
-def _journal(directory: Path, *statuses: str) -> Path:
-    steps = [{"status": status, "attempt": 2} for status in statuses]
-    job: dict[str, Any] = {"jobId": "j", "executionNumber": 1, "queuedAt": 7}
+async def _journal(directory: Path, *statuses: StepStatus) -> Path:
+    steps = tuple(
+        StepState(name="step", status=status, attempt=2) for status in statuses
+    )
     output = "end j.1.9 1 1\nhello\nend j.1.9 2 2\n"
-    job |= {"steps": steps, "stdout": output}
-    file = directory / "journal.json"
-    file.write_text(json.dumps({"job": job}))
-    return file
+    record = JobRecord(
+        key=ExecutionKey("j", 1, 7),
+        started_at=datetime.now(UTC),
+        progress=JobProgress(steps=steps, stdout=output),
+    )
+    await Journal(directory).save(record)
+    return directory / FILE_NAME
 
 
-def test_a_journal_tells_what_is_lost_and_what_has_ended(tmp_path: Path) -> None:
+async def test_a_journal_tells_what_is_lost_and_what_has_ended(tmp_path: Path) -> None:
     """By its statuses; what a step has written counts only for one that has ended."""
-    assert read_journal(tmp_path / "journal.json") == Recorded()
-    known = read_journal(_journal(tmp_path, "SUCCEEDED", "IN_PROGRESS", "PENDING"))
+    succeeded, failed = StepStatus.SUCCEEDED, StepStatus.FAILED
+    assert read_journal(tmp_path / FILE_NAME) == Recorded()
+    running = (StepStatus.IN_PROGRESS, StepStatus.PENDING)
+    known = read_journal(await _journal(tmp_path, succeeded, *running))
     assert known.running == {Attempt("j.1.7", 2, 2)}
     assert known.ended == {Attempt("j.1.9", 1, 1)}
-    known = read_journal(_journal(tmp_path, "SUCCEEDED", "FAILED"))
+    known = read_journal(await _journal(tmp_path, succeeded, failed))
     assert known.running == set()
     assert known.ended == {Attempt("j.1.9", 1, 1), Attempt("j.1.9", 2, 2)}
 

@@ -25,8 +25,9 @@ from custom_components.aws_iot_jobs.const import (
     CONF_RUNNER_TOKEN,
     DOMAIN,
 )
-from custom_components.aws_iot_jobs.jobs.journal import JobRecord, Journal
+from custom_components.aws_iot_jobs.jobs.journal import Journal
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobProgress, JobState
+from custom_components.aws_iot_jobs.jobs.record import JobRecord
 from custom_components.aws_iot_jobs.places.runners import (
     RunnerKind,
     RunnerSettings,

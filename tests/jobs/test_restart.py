@@ -143,7 +143,7 @@ async def test_the_journal_tells_that_a_step_was_interrupted(
     service.create_job(document(handler_step("interrupted.sh", str(ledger.file))))
     await ledger.has("1.1")
     await device.stop()
-    journal = (device.settings.directory / "journal.json").read_text()
+    journal = (device.settings.directory / "journal.log").read_text()
     assert "interrupted: the agent was stopped" in journal
     assert not _is_alive(ledger.pids[0])
 
@@ -192,11 +192,11 @@ async def test_an_unreadable_journal_is_set_aside_and_told(
     """The agent works on; the file is kept for whoever wants to look at it."""
     directory = stopped_device.settings.directory
     directory.mkdir(parents=True)
-    (directory / "journal.json").write_text('{"format": 1, "jobId"')
+    (directory / "journal.log").write_text('{"format": 1, "jobId"')
     await stopped_device.start()
     job = await service.ended(service.create_job(document(command_step("true"))))
     assert job.status == "SUCCEEDED"
-    aside = directory / "journal.json.corrupt"
+    aside = directory / "journal.log.corrupt"
     assert stopped_device.state.journal_set_aside == aside
     assert aside.read_text() == '{"format": 1, "jobId"'
 
@@ -236,7 +236,7 @@ async def test_of_a_job_only_its_result_is_left_on_disk(
         for folder, _, names in os.walk(device.settings.directory)
         for name in names
     ]
-    assert left == [device.settings.directory / "journal.json"]
+    assert left == [device.settings.directory / "journal.log"]
     assert list((device.settings.directory / "work").iterdir()) == []
     await device.stop()
     await device.start()

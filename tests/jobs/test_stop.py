@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Callable
 import os
 from pathlib import Path
 import random
+import time
 from typing import Any
 
 import aiohttp
 import pytest
 
 from custom_components.aws_iot_jobs.aws_iot.model import JobStatus
-from custom_components.aws_iot_jobs.jobs import files
+from custom_components.aws_iot_jobs.jobs import journal
 from custom_components.aws_iot_jobs.jobs.agent import Agent
 from custom_components.aws_iot_jobs.jobs.model import AgentState
 from custom_components.aws_iot_jobs.runner.client import RunnerClient
@@ -32,18 +33,20 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def slow_card(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+async def slow_card(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """Make each write of a journal slow; what is in the list is called within the next."""
     hooks: list[Callable[[], None]] = []
-    write = files._write_atomically
+    loop = asyncio.get_running_loop()
+    for name in ("append_to_file", "replace_file"):
+        write = getattr(journal, name)
 
-    async def slow(path: Path, data: bytes) -> None:
-        if hooks:
-            hooks.pop()()
-        await asyncio.sleep(WRITE_SECONDS)
-        await write(path, data)
+        def slow(path: Path, data: bytes, write: Any = write) -> None:
+            if hooks:
+                loop.call_soon_threadsafe(hooks.pop())
+            time.sleep(WRITE_SECONDS)
+            write(path, data)
 
-    monkeypatch.setattr(files, "_write_atomically", slow)
+        monkeypatch.setattr(journal, name, slow)
     return hooks
 
 

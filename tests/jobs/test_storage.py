@@ -8,13 +8,14 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
 from custom_components.aws_iot_jobs.jobs import (
     agent as agent_module,
-    files,
     job as job_module,
+    journal,
 )
 from custom_components.aws_iot_jobs.jobs.journal import Journal
 
@@ -25,6 +26,7 @@ from .conftest import THING, Device
 from .documents import command_step, document
 
 DISK_BYTES = 512 * 1024
+_RUNNING = b'"IN_PROGRESS"'
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +78,21 @@ def _fill(disk: Path) -> None:
             with contextlib.suppress(OSError):
                 while True:
                     file.write(b"x" * size)
+
+
+def _refuse(
+    monkeypatch: pytest.MonkeyPatch, number: int, refused: Callable[[bytes], bool]
+) -> None:
+    """Have the disk refuse what is written to the journal, while that is wanted."""
+    for name in ("append_to_file", "replace_file"):
+        write = getattr(journal, name)
+
+        def refuse(path: Path, data: bytes, write: Any = write) -> None:
+            if refused(data):
+                raise OSError(number, os.strerror(number))
+            write(path, data)
+
+        monkeypatch.setattr(journal, name, refuse)
 
 
 def _remount(disk: Path, option: str) -> None:
@@ -219,15 +236,8 @@ async def test_no_step_starts_that_the_journal_does_not_know(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on a card that is read-only all of a sudden; a cancel is heard meanwhile."""
-    write = files._write_atomically
     refusing = [True]
-
-    async def refused(path: Path, data: bytes) -> None:
-        if refusing and b'"IN_PROGRESS"' in data:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        await write(path, data)
-
-    monkeypatch.setattr(files, "_write_atomically", refused)
+    _refuse(monkeypatch, errno.EROFS, lambda data: bool(refusing) and _RUNNING in data)
     canceled = service.create_job(document(_note(log, "a")))
     await device.until(lambda state: state.storage_problem is not None)
     service.end(canceled, "CANCELED")
@@ -252,15 +262,8 @@ async def test_a_step_that_has_ended_is_on_record_after_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The agent is stopped while the next step still waits for what has room by then."""
-    write = files._write_atomically
     refusing: list[bool] = []
-
-    async def refused(path: Path, data: bytes) -> None:
-        if refusing:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        await write(path, data)
-
-    monkeypatch.setattr(files, "_write_atomically", refused)
+    _refuse(monkeypatch, errno.ENOSPC, lambda _: bool(refusing))
     gate = log.with_name("gate")
     wait = f"until [ -e {gate} ]; do sleep 0.02; done"
     job = service.create_job(document(_note(log, "a", wait), _note(log, "b")))

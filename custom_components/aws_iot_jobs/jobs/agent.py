@@ -16,8 +16,9 @@ from ..runner.system import boot_id
 from .execution import stopped
 from .job import Job
 from .job_run import JobRun, given_up, not_run
-from .journal import JobRecord, Journal, JournalContent
+from .journal import Journal
 from .model import AgentState, JobOutcome
+from .record import JobRecord, JournalContent
 from .settings import AgentSettings
 from .tidying import Tidying
 from .timers import JobTimer

@@ -1,55 +1,47 @@
-"""Read files, and write them so that a crash leaves the old or the new one, never a part.
+"""Read files, and write them so that a crash leaves the old or the new, never a part of both.
 
-What was begun is brought to its end also when cancelled: a file that is being opened in
-another thread would otherwise stay open.
+What writes blocks until it is durable: not for an event loop.
 """
 
-import asyncio
-from collections.abc import Coroutine
 import os
 from pathlib import Path
-from typing import Any
 
 import aiofiles
-import aiofiles.os
 
 
 async def read(path: Path) -> bytes:
     """Return a file's content. Raises OSError."""
-    return await _to_the_end(_read(path))
-
-
-async def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file's content durably: temporary file, fsync, rename.
-
-    Nobody but this user can read it. Raises OSError.
-    """
-    await _to_the_end(_write_atomically(path, data))
-
-
-async def _to_the_end[T](work: Coroutine[Any, Any, T]) -> T:
-    working = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait((working,))
-    except asyncio.CancelledError:
-        await asyncio.gather(working, return_exceptions=True)
-        raise
-    return working.result()
-
-
-async def _read(path: Path) -> bytes:
     async with aiofiles.open(path, "rb") as file:
         return await file.read()
 
 
-async def _write_atomically(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file's content durably: temporary file, fsync, rename.
+
+    Nobody but this user can read it. Raises OSError.
+    """
     temporary = temporary_for(path)
-    async with aiofiles.open(temporary, "wb", opener=_open_private) as file:
-        await file.write(data)
-        await file.flush()
-        await asyncio.to_thread(os.fsync, file.fileno())
-    await aiofiles.os.replace(temporary, path)
-    await asyncio.to_thread(_sync_directory, path.parent)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
+    try:
+        write_whole(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+    _sync_directory(path.parent)
+
+
+def append_to_file(path: Path, data: bytes) -> None:
+    """Append to a file that is there, durably. Raises OSError.
+
+    After an error, or a crash, a part of it may be there.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        write_whole(descriptor, data)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def temporary_for(path: Path) -> Path:
@@ -57,8 +49,11 @@ def temporary_for(path: Path) -> Path:
     return path.with_name(f"{path.name}.tmp")
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
+def write_whole(descriptor: int, data: bytes) -> None:
+    """Write all of it: a disk that fills up takes a part first, and then nothing."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def _sync_directory(directory: Path) -> None:

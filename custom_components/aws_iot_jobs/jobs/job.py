@@ -12,7 +12,8 @@ import logging
 from typing import Any
 
 from ..aws_iot.backoff import backoff
-from .journal import JobRecord, Journal
+from .journal import Journal
+from .record import JobRecord
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -65,17 +66,23 @@ class Job:
         """Leave the record as it is from now on, whatever still ends of the job."""
         self._closed = True
 
-    async def begin(self) -> None:
-        """Have the journal know the job before anything of it runs; as `keep` does."""
-        await self._patiently(self._journal.begin)
-
     async def keep(self) -> None:
         """Have the journal know the record before what comes next.
 
         Waits while it cannot be written: a full disk costs time, but no job. Raises
         JobStoppedError when the job is to stop meanwhile.
         """
-        await self._patiently(self._journal.save)
+        for delay in backoff(_FIRST_PAUSE_SECONDS):
+            if self.stop.is_set():
+                raise JobStoppedError
+            try:
+                await self._journal.save(self._record)
+            except OSError as err:
+                self._on_storage(err)
+            else:
+                self._on_storage(None)
+                return
+            await self.unless_stopped(asyncio.sleep(delay))
 
     async def note(self) -> None:
         """Have the journal know the record, if it can be written."""
@@ -103,16 +110,3 @@ class Job:
             stopping.cancel()
             if working.cancel():
                 await asyncio.wait((working,))
-
-    async def _patiently(self, save: Callable[[JobRecord], Awaitable[None]]) -> None:
-        for delay in backoff(_FIRST_PAUSE_SECONDS):
-            if self.stop.is_set():
-                raise JobStoppedError
-            try:
-                await save(self._record)
-            except OSError as err:
-                self._on_storage(err)
-            else:
-                self._on_storage(None)
-                return
-            await self.unless_stopped(asyncio.sleep(delay))

@@ -14,8 +14,8 @@ from .document import JobDocument, parse_job_document
 from .errors import InvalidJobDocumentError
 from .execution import Execution
 from .job import Job, JobStoppedError
-from .journal import JobRecord
 from .model import JobOutcome
+from .record import JobRecord
 from .report import reason_details, running_details
 from .settings import AgentSettings
 from .tasks import end_task
@@ -113,7 +113,7 @@ class JobRun:
             return not_run(JobStatus.REJECTED, f"not for this thing: {problem}")
         steps = self._steps_of(document, execution)
         try:
-            await self.job.begin()
+            await self.job.keep()
             self._document = document
             await self.job.unless_stopped(self.updates.begin())
         except JobStoppedError:

@@ -1,40 +1,61 @@
 """What must survive a restart: the job that runs, what is done of it, and its outcome.
 
-One small file that is rewritten before each deed. It knows of a job before anything runs,
-of each step before it starts, and of the outcome before it is sent. When AWS has accepted
-the outcome, it keeps the job only as the last one.
+One file to which each deed appends a line, durably, in one go. The first line is all that
+was known when the file was made, each later one what has changed since. When it has grown,
+it is replaced by one with a single line. A last line that a crash has cut off was not
+written: what was to follow it has not happened.
 
-While a job is under way, a reserve lies beside it: where the disk is full, it makes room
-for what is left of the job.
+What is saved before what, and why a crash between any two is right:
+
+1. AWS hands the job out. Crash: it does so again, and nothing has run.
+2. Its first step is saved as running, while AWS is told of it. Nothing is started before
+   both have come through. Crash: saved or not, the job is handed out again; nothing of it
+   has run, which the runner can tell.
+3. The step is started. Crash: the step is on record, and its next attempt has a number of
+   its own.
+4. The next step is saved as running, together with how the one before has ended. Crash
+   before: the one before is repeated, as its next attempt. Crash after: as with the first.
+5. The outcome is saved, while AWS is told of it. Crash with neither: the last step is
+   repeated, as its next attempt. Only saved: it is sent when the job is handed out again.
+   Only told: AWS hands the job out no more, and what is sent then for the record that is
+   left is refused with the outcome that AWS has, which is taken.
+6. The job is forgotten, but as the last one, when AWS has accepted its outcome, or has said
+   that it has ended otherwise. Crash before: as above, and nothing changes at AWS.
+
+While a job is under way, a reserve lies beside the file: where the disk is full, it makes
+room for what is left of the job.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 import contextlib
-from dataclasses import dataclass, field
-from datetime import datetime
 import errno
-import json
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import aiofiles.os
+from mashumaro.codecs import BasicDecoder
 
-from ..aws_iot.model import ExecutionKey, ExecutionState, JobExecution, JobStatus
 from ..runner.system import require_room
-from .files import read, write_atomically
-from .model import JobOutcome, JobProgress, JobState, StepState, StepStatus
-from .timers import JobTimer
+from . import journal_format_2
+from .checked_lines import decode_lines, encode_line
+from .files import append_to_file, read, replace_file
+from .model import JobState
+from .record import JobRecord, JournalContent
+from .tasks import to_the_end
 
 _LOGGER = logging.getLogger(__name__)
 
-_FILE_NAME = "journal.json"
+FILE_NAME = "journal.log"
+_FORMAT_2_NAME = "journal.json"
 _RESERVE_NAME = "journal.reserve"
 RESERVE_BYTES = 64 * 1024
-_FORMAT = 2
-_FORMAT_WITHOUT_QUEUED_AT = 1
+MAX_BYTES = 256 * 1024
+"""How large the file may grow before it is replaced by what of it still counts."""
+
+_FORMAT = 3
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNREADABLE = (
     AttributeError,
@@ -42,68 +63,11 @@ _UNREADABLE = (
     OverflowError,
     RecursionError,
     TypeError,
+    # mashumaro's errors are of this kind, too.
     ValueError,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """What is known of a job that AWS does not know yet.
-
-    `version_number` is the execution's latest that is known here. `boot_id` is the boot of
-    this machine in which the record's last step was begun, `runner` where. `timer` is of
-    the job: what AWS says later may be the timer of a step.
-    """
-
-    key: ExecutionKey
-    version_number: int = 1
-    boot_id: str = ""
-    runner: str = ""
-    started_at: datetime
-    timer: JobTimer | None = None
-    progress: JobProgress = field(default_factory=lambda: JobProgress(steps=()))
-    outcome: JobOutcome | None = None
-
-    def is_of(self, execution: JobExecution) -> bool:
-        """Tell whether this is the record of an execution that AWS tells of."""
-        return self.key.is_same(execution.key) and not self.is_another(execution)
-
-    def is_another(self, state: ExecutionState | JobExecution) -> bool:
-        """Tell whether what AWS has under the job's name was queued after this one.
-
-        Ours was in progress, and versions only grow.
-        """
-        queued = state.status is JobStatus.QUEUED
-        return queued or state.version_number < self.version_number
-
-    @property
-    def has_run(self) -> bool:
-        """Whether any of its steps has been begun."""
-        return self.progress.last_started_index is not None
-
-    @property
-    def state(self) -> JobState:
-        """The job as others see it while it is under way."""
-        return JobState(
-            key=self.key,
-            status=JobStatus.IN_PROGRESS,
-            steps=self.progress.steps,
-            started_at=self.started_at,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalContent:
-    """What a journal holds: the job that is under way, and the one that ended last.
-
-    `tidying` names the jobs that have ended and that the runner has not forgotten yet.
-    `set_aside` is where a journal that could not be read is now.
-    """
-
-    record: JobRecord | None = None
-    last_job: JobState | None = None
-    tidying: tuple[str, ...] = ()
-    set_aside: Path | None = None
+_STEPS = "steps"
+_decoder = BasicDecoder(JournalContent)
 
 
 class Journal:
@@ -111,10 +75,15 @@ class Journal:
 
     def __init__(self, directory: Path) -> None:
         """Keep it in the thing's directory."""
-        self._path = directory / _FILE_NAME
+        self._path = directory / FILE_NAME
+        self._old_path = directory / _FORMAT_2_NAME
         self._reserve = directory / _RESERVE_NAME
         self._last_job: JobState | None = None
         self._tidying: tuple[str, ...] = ()
+        self._written = JournalContent()
+        # The size of the file, while another line may be appended to it.
+        self._size: int | None = None
+        self._reserved = False
         # What is written later must not be overtaken by what a slow card still writes.
         self._writing = asyncio.Lock()
 
@@ -124,41 +93,47 @@ class Journal:
         An unreadable journal is set aside: its job then starts over, as on a new device.
         Raises OSError.
         """
-        await self._make_directory()
-        content = await self._load()
+        await asyncio.to_thread(_make_directory, self._path.parent)
+        content = await self._load(self._path, self._take)
+        if content is None:
+            content = await self._load(self._old_path, journal_format_2.decode)
+        content = content or JournalContent()
+        self._last_job, self._tidying = content.last_job, content.tidying
+        self._written = content
+        self._reserved = content.record is not None
         if content.record is None:
             # Its job has ended, but not the life in which it did.
-            await self._remove_reserve()
+            with contextlib.suppress(FileNotFoundError):
+                await aiofiles.os.unlink(self._reserve)
         return content
 
-    async def _load(self) -> JournalContent:
+    async def _load(
+        self, path: Path, decode: Callable[[bytes], JournalContent]
+    ) -> JournalContent | None:
         try:
-            content = _content(json.loads(await read(self._path)))
+            return decode(await read(path))
         except FileNotFoundError:
-            return JournalContent()
+            return None
         except _UNREADABLE as err:
-            aside = self._path.with_suffix(".json.corrupt")
-            _LOGGER.error("%s cannot be read and is now %s: %r", self._path, aside, err)
-            await aiofiles.os.replace(self._path, aside)
+            aside = path.with_name(f"{path.name}.corrupt")
+            _LOGGER.error("%s cannot be read and is now %s: %r", path, aside, err)
+            await aiofiles.os.replace(path, aside)
             return JournalContent(set_aside=aside)
-        self._last_job = content.last_job
-        self._tidying = content.tidying
+
+    def _take(self, data: bytes) -> JournalContent:
+        content, cut = decode(data)
+        # Nothing is appended behind a part of a line.
+        self._size = None if cut else len(data)
         return content
 
     async def check_room(self) -> None:
         """Raise OSError where another job would soon find that nothing can be written."""
-        await self._make_directory()
-        # One reserve for the next job, and as much again for the journal itself.
-        await asyncio.to_thread(require_room, self._path.parent, 2 * RESERVE_BYTES)
-
-    async def begin(self, record: JobRecord) -> None:
-        """Remember a job before anything of it runs, durably. Raises OSError."""
-        await self._write(record)
-        await asyncio.to_thread(_make_reserve, self._reserve)
+        await asyncio.to_thread(self._check_room)
 
     async def save(self, record: JobRecord) -> None:
         """Remember how far a job is, durably. Raises OSError."""
-        await self._write(record)
+        async with self._writing:
+            await self._write(record)
 
     async def end(self, job: JobState, tidying: tuple[str, ...] = ()) -> None:
         """Forget the job that was under way, but as the last one.
@@ -167,43 +142,79 @@ class Journal:
         """
         self._last_job = job
         self._tidying = tidying
-        await self._write(None)
-        await self._remove_reserve()
+        async with self._writing:
+            await self._write(None)
 
     def tidied(self, name: str) -> None:
         """Leave out of what is written next that the runner has yet to forget a job."""
         self._tidying = tuple(other for other in self._tidying if other != name)
 
     async def _write(self, record: JobRecord | None) -> None:
-        content = {
-            "format": _FORMAT,
-            "job": None if record is None else _record_as_json(record),
-            "lastJob": None if self._last_job is None else _job_as_json(self._last_job),
-            "tidying": list(self._tidying),
-        }
-        data = json.dumps(content).encode()
-        async with self._writing:
-            await self._replace(data)
+        content = JournalContent(
+            record=record, last_job=self._last_job, tidying=self._tidying
+        )
+        await to_the_end(asyncio.to_thread(self._put, content))
 
-    async def _replace(self, data: bytes) -> None:
+    # What is below blocks, and is done in another thread, one at a time.
+
+    def _put(self, content: JournalContent) -> None:
+        changes = _changes(self._written, content)
+        if (changes or self._size is None) and not self._append(encode_line(changes)):
+            self._replace(content)
+        self._written = content
+        if content.record is None:
+            self._reserve.unlink(missing_ok=True)
+        elif not self._reserved:
+            _make_reserve(self._reserve)
+        self._reserved = content.record is not None
+
+    def _append(self, line: bytes) -> bool:
+        """Append a line, and return whether that went well."""
+        if self._size is None or self._size + len(line) > MAX_BYTES:
+            return False
+        size, self._size = self._size, None
         try:
-            await write_atomically(self._path, data)
-        except FileNotFoundError:
-            # Somebody has removed the whole directory.
-            await self._make_directory()
-            await write_atomically(self._path, data)
+            append_to_file(self._path, line)
+        except OSError as err:
+            _LOGGER.debug("%s cannot be appended to: %s", self._path, err)
+            return False
+        self._size = size + len(line)
+        return True
+
+    def _replace(self, content: JournalContent) -> None:
+        _make_directory(self._path.parent)
+        line = encode_line({"format": _FORMAT, **_whole(content)})
+        try:
+            replace_file(self._path, line)
         except OSError as err:
             if err.errno not in _DISK_FULL:
                 raise
-            await self._remove_reserve()
-            await write_atomically(self._path, data)
+            self._reserve.unlink(missing_ok=True)
+            replace_file(self._path, line)
+        self._size = len(line)
+        self._old_path.unlink(missing_ok=True)
 
-    async def _remove_reserve(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            await aiofiles.os.unlink(self._reserve)
+    def _check_room(self) -> None:
+        _make_directory(self._path.parent)
+        # One reserve for the next job, and as much again for the journal itself.
+        require_room(self._path.parent, 2 * RESERVE_BYTES)
 
-    async def _make_directory(self) -> None:
-        await aiofiles.os.makedirs(self._path.parent, mode=0o711, exist_ok=True)
+
+def decode(data: bytes) -> tuple[JournalContent, bool]:
+    """Return what a journal holds, and whether its last line was cut off.
+
+    Raises one of _UNREADABLE.
+    """
+    (content, *changes), cut = decode_lines(data)
+    if content["format"] != _FORMAT:
+        raise ValueError(f"format {content['format']!r} is not known")
+    for line in changes:
+        _apply(line, content)
+    return _decoder.decode(content), cut
+
+
+def _make_directory(path: Path) -> None:
+    path.mkdir(mode=0o711, parents=True, exist_ok=True)
 
 
 def _make_reserve(path: Path) -> None:
@@ -215,137 +226,56 @@ def _make_reserve(path: Path) -> None:
         os.close(descriptor)
 
 
-def _record_as_json(record: JobRecord) -> dict[str, Any]:
-    outcome = record.outcome
+def _whole(content: JournalContent) -> dict[str, Any]:
     return {
-        "jobId": record.key.job_id,
-        "executionNumber": record.key.execution_number,
-        "queuedAt": record.key.queued_at,
-        "versionNumber": record.version_number,
-        "bootId": record.boot_id,
-        "runner": record.runner,
-        "startedAt": record.started_at.isoformat(),
-        "timer": None
-        if record.timer is None
-        else {
-            "seconds": record.timer.seconds,
-            "toldAt": record.timer.told_at.isoformat(),
-            "toldMonotonic": record.timer.told_monotonic,
-        },
-        "steps": [_step_as_json(step) for step in record.progress.steps],
-        "stdout": record.progress.stdout,
-        "stderr": record.progress.stderr,
-        "outcome": None
-        if outcome is None
-        else {
-            "status": outcome.status,
-            "reason": outcome.reason,
-            "statusDetails": dict(outcome.status_details),
-        },
+        "record": content.record,
+        "last_job": content.last_job,
+        "tidying": content.tidying,
     }
 
 
-def _job_as_json(job: JobState) -> dict[str, Any]:
-    return {
-        "jobId": job.key.job_id,
-        "executionNumber": job.key.execution_number,
-        "queuedAt": job.key.queued_at,
-        "status": job.status,
-        "reason": job.reason,
-        "statusDetails": dict(job.status_details),
-        "steps": [_step_as_json(step) for step in job.steps],
-        "startedAt": job.started_at and job.started_at.isoformat(),
-        "endedAt": job.ended_at and job.ended_at.isoformat(),
+def _changes(before: JournalContent, after: JournalContent) -> dict[str, Any]:
+    """Return what of a journal's content has become another, by its name."""
+    changes = {
+        name: value
+        for name, value in _whole(after).items()
+        if value != getattr(before, name)
     }
+    old, new = before.record, after.record
+    if "record" in changes and old and new and _is_continued(old, new):
+        changes["changes"] = _changes_of_record(old, changes.pop("record"))
+    return changes
 
 
-def _step_as_json(step: StepState) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "status": step.status,
-        "reason": step.reason,
-        "attempt": step.attempt,
-        "startedAt": step.started_at and step.started_at.isoformat(),
-        "endedAt": step.ended_at and step.ended_at.isoformat(),
+def _is_continued(old: JobRecord, new: JobRecord) -> bool:
+    begun = (old.key, old.started_at) == (new.key, new.started_at)
+    return begun and len(old.progress.steps) == len(new.progress.steps)
+
+
+def _changes_of_record(old: JobRecord, new: JobRecord) -> dict[str, Any]:
+    changes = {
+        name: getattr(new, name)
+        for name in ("version_number", "boot_id", "runner", "timer", "outcome")
+        if getattr(new, name) != getattr(old, name)
     }
+    for name in ("stdout", "stderr"):
+        if (value := getattr(new.progress, name)) != getattr(old.progress, name):
+            changes[name] = value
+    steps = zip(old.progress.steps, new.progress.steps, strict=True)
+    changes[_STEPS] = {
+        index: after for index, (before, after) in enumerate(steps) if before != after
+    }
+    return changes
 
 
-def _content(data: Mapping[str, Any]) -> JournalContent:
-    """Read what was written. Raises one of _UNREADABLE."""
-    if data["format"] not in (_FORMAT_WITHOUT_QUEUED_AT, _FORMAT):
-        raise ValueError(f"format {data['format']!r} is not known")
-    return JournalContent(
-        record=_optional(_record, data["job"]),
-        last_job=_optional(_job, data["lastJob"]),
-        tidying=tuple(map(str, data.get("tidying", ()))),
-    )
-
-
-def _key(data: Mapping[str, Any]) -> ExecutionKey:
-    return ExecutionKey(
-        str(data["jobId"]), int(data["executionNumber"]), int(data.get("queuedAt", 0))
-    )
-
-
-def _job(data: Mapping[str, Any]) -> JobState:
-    return JobState(
-        key=_key(data),
-        status=JobStatus(data["status"]),
-        reason=str(data["reason"]),
-        status_details=_details(data["statusDetails"]),
-        steps=tuple(_step(step) for step in data["steps"]),
-        started_at=_optional(datetime.fromisoformat, data["startedAt"]),
-        ended_at=_optional(datetime.fromisoformat, data["endedAt"]),
-    )
-
-
-def _record(data: Mapping[str, Any]) -> JobRecord:
-    return JobRecord(
-        key=_key(data),
-        version_number=int(data.get("versionNumber", 1)),
-        boot_id=str(data.get("bootId", "")),
-        runner=str(data.get("runner", "")),
-        started_at=datetime.fromisoformat(data["startedAt"]),
-        timer=_optional(_timer, data.get("timer")),
-        progress=JobProgress(
-            steps=tuple(_step(step) for step in data["steps"]),
-            stdout=str(data["stdout"]),
-            stderr=str(data["stderr"]),
-        ),
-        outcome=_optional(_outcome, data["outcome"]),
-    )
-
-
-def _timer(data: Mapping[str, Any]) -> JobTimer:
-    return JobTimer(
-        seconds=float(data["seconds"]),
-        told_at=datetime.fromisoformat(data["toldAt"]),
-        told_monotonic=float(data["toldMonotonic"]),
-    )
-
-
-def _step(data: Mapping[str, Any]) -> StepState:
-    return StepState(
-        name=str(data["name"]),
-        status=StepStatus(data["status"]),
-        reason=str(data["reason"]),
-        attempt=int(data["attempt"]),
-        started_at=_optional(datetime.fromisoformat, data["startedAt"]),
-        ended_at=_optional(datetime.fromisoformat, data["endedAt"]),
-    )
-
-
-def _outcome(data: Mapping[str, Any]) -> JobOutcome:
-    return JobOutcome(
-        status=JobStatus(data["status"]),
-        reason=str(data["reason"]),
-        status_details=_details(data["statusDetails"]),
-    )
-
-
-def _details(data: Mapping[str, Any]) -> dict[str, str]:
-    return {str(key): str(value) for key, value in data.items()}
-
-
-def _optional[T](read: Callable[[Any], T], data: Any) -> T | None:
-    return None if data is None else read(data)
+def _apply(line: dict[str, Any], content: dict[str, Any]) -> None:
+    """Have the changes of a line in a journal's content."""
+    if (changes := line.pop("changes", None)) is not None:
+        record = content["record"]
+        progress = record["progress"]
+        for index, step in changes.pop(_STEPS).items():
+            progress[_STEPS][int(index)] = step
+        for name in changes.keys() & progress.keys():
+            progress[name] = changes.pop(name)
+        record.update(changes)
+    content.update(line)

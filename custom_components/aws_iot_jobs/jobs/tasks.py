@@ -1,6 +1,7 @@
 """End tasks that have something to bring to an end first."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 
@@ -15,3 +16,14 @@ async def end_task(task: asyncio.Future[Any]) -> None:
             await asyncio.wait((task,))
         except asyncio.CancelledError:
             task.cancel()
+
+
+async def to_the_end[T](work: Coroutine[Any, Any, T]) -> T:
+    """Do something that cannot be broken off; cancelled, pass that on afterwards."""
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((working,))
+    except asyncio.CancelledError:
+        await asyncio.gather(working, return_exceptions=True)
+        raise
+    return working.result()

@@ -12,8 +12,9 @@ from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey
 from custom_components.aws_iot_jobs.jobs.document import parse_job_document
 from custom_components.aws_iot_jobs.jobs.execution import Execution
 from custom_components.aws_iot_jobs.jobs.job import Job
-from custom_components.aws_iot_jobs.jobs.journal import JobRecord, Journal
+from custom_components.aws_iot_jobs.jobs.journal import Journal
 from custom_components.aws_iot_jobs.jobs.model import JobOutcome
+from custom_components.aws_iot_jobs.jobs.record import JobRecord
 from custom_components.aws_iot_jobs.jobs.timers import Deadline
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
 
