@@ -43,14 +43,19 @@ class Broker:
         things: Iterable[str] = ("thing-1",),
         *,
         forbidden: Iterable[str] = (),
+        packet_log: bool = True,
     ) -> None:
         """Prepare a broker that keeps its files in a directory.
 
-        `forbidden` are topics and topic filters that the policy of no thing has.
+        `forbidden` are topics and topic filters that the policy of no thing has. Without a
+        `packet_log`, which takes its time, `log` has only starts, ends and errors.
         """
         self.ca = CertificateAuthority()
         self.port = _free_port()
         self._directory = directory
+        self._log_types = (
+            ("all",) if packet_log else ("error", "warning", "notice", "information")
+        )
         self._credentials = {name: self.ca.device(name) for name in (SERVICE, *things)}
         self._log = _Log()
         self._process: asyncio.subprocess.Process | None = None
@@ -196,7 +201,7 @@ class Broker:
         directory = self._directory
         lines = [
             "log_dest stderr",
-            "log_type all",
+            *(f"log_type {log_type}" for log_type in self._log_types),
             f"listener {self.port} 127.0.0.1",
             f"cafile {directory / 'ca.pem'}",
             f"certfile {directory / 'server.pem'}",

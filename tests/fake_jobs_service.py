@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import json
 import random
 import re
+import socket
 import ssl
 import time
 from typing import Any, Self
@@ -246,6 +247,8 @@ class FakeJobsService:
             tls_context=self._tls_context,
             protocol=aiomqtt.ProtocolVersion.V5,
             timeout=5,
+            # Its own small writes must not wait for the broker's delayed acknowledgements.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         ) as client:
             await client.subscribe("$aws/things/+/jobs/start-next", qos=1)
             await client.subscribe("$aws/things/+/jobs/+/update", qos=1)

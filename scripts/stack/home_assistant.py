@@ -55,11 +55,13 @@ class HomeAssistant(Client):
         port: int | None = None,
         password: str | None = None,
         configuration: str = CONFIGURATION,
+        custom_components: Path = CUSTOM_COMPONENTS,
     ) -> None:
         """Take a directory that no other one has used; it is made if missing.
 
         Without a `port` a free one is taken, without a `password` one is made up.
-        `configuration` is the text of configuration.yaml.
+        `configuration` is the text of configuration.yaml, and `custom_components` the folder
+        that is linked there under this name.
         """
         self.port = port or free_ports(1)[0]
         super().__init__(f"http://127.0.0.1:{self.port}")
@@ -70,6 +72,7 @@ class HomeAssistant(Client):
         self.password = password or secrets.token_urlsafe(9)
         self.tokens: Mapping[str, Any] = {}
         self._configuration = configuration
+        self._custom_components = custom_components
         self._child: Child | None = None
         self._entry_ids: list[str] = []
 
@@ -165,7 +168,7 @@ class HomeAssistant(Client):
         # All of it but the user.
         done = {"done": ["core_config", "integration", "analytics"]}
         _store(storage / "onboarding", 4, 1, done)
-        (self.config / "custom_components").symlink_to(CUSTOM_COMPONENTS)
+        (self.config / "custom_components").symlink_to(self._custom_components)
 
     @property
     def _temporary(self) -> Path:
