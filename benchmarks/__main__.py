@@ -1,6 +1,5 @@
 """The command line: python -m benchmarks [NAME…] [--json FILE] [--quick]."""
 
-import argparse
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,19 +7,31 @@ import sys
 import tempfile
 import time
 
-from . import latency
-from .results import Actor, Results, as_json, as_text, table
+from . import latency, output, recorder, rest, scale, throughput
+from .limits import exceeded
+from .options import Options, read_options
+from .results import Actor, Result, Results, as_json, as_text, table
 from .run import Run, thing_name
 from .stage import set_stage
 
-BENCHES = {"latency": latency.measure}
+_BENCHES = {
+    # Rest comes first: nobody else has used the Home Assistant yet.
+    rest.NAME: rest.measure,
+    latency.NAME: latency.measure,
+    throughput.NAME: throughput.measure,
+    output.NAME: output.measure,
+    recorder.NAME: recorder.measure,
+    scale.NAME: scale.measure,
+}
 
 
-async def _measure(options: argparse.Namespace) -> Results:
+async def _measure(options: Options) -> list[Result]:
     things = [thing_name(actor, far=far) for actor in Actor for far in (False, True)]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with AsyncExitStack() as exits:
-            stage = await exits.enter_async_context(set_stage(Path(folder), things))
+            stage = await exits.enter_async_context(
+                set_stage(Path(folder), [*things, rest.THING])
+            )
             run = Run(
                 stage=stage,
                 quick=options.quick,
@@ -28,32 +39,28 @@ async def _measure(options: argparse.Namespace) -> Results:
                 results=Results(),
                 peer_command=options.peer,
             )
-            for name, measure in BENCHES.items():
-                if name in options.names or not options.names:
+            for name, measure in _BENCHES.items():
+                if not options.names or name in options.names:
                     begun = time.monotonic()
                     await measure(run)
-                    took = time.monotonic() - begun
-                    print(f"{name} took {took:.0f} s", file=sys.stderr)
-            return run.results
+                    _say(f"{name} took {time.monotonic() - begun:.0f} s")
+            return run.results.compared()
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--peer", metavar="COMMAND")
-    return parser.parse_args()
+def _say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
     """Measure, print the table, and return the exit status."""
-    options = _options()
-    results = asyncio.run(_measure(options)).compared()
+    options = read_options(list(_BENCHES))
+    results = asyncio.run(_measure(options))
     print(as_text(table(results)))
-    if options.json:
+    if options.json is not None:
         options.json.write_text(as_json(results))
-    return 0
+    for fault in (faults := exceeded(results)):
+        _say(fault)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

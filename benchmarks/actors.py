@@ -1,6 +1,6 @@
 """Who is measured: each a process that is a thing of the stage."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 import os
@@ -20,7 +20,7 @@ from .results import Actor
 from .stage import Stage, write_settings
 
 STOP_SECONDS = 20
-HEARD_SECONDS = 120
+READY_SECONDS = 120
 _PROGRAMS = Path(__file__).parent / "programs"
 
 _CONFIGURATION = """\
@@ -53,6 +53,8 @@ class Home:
     def __init__(self, home: HomeAssistant, socket: Path) -> None:
         """Take one that runs."""
         self.home = home
+        self.entries: dict[str, str] = {}
+        """The IDs of the config entries, by their things."""
         self._socket = socket
         self._probe: ProbeClient | None = None
 
@@ -62,20 +64,14 @@ class Home:
             self._probe = await ProbeClient.connect(self._socket)
         return self._probe
 
-    async def start_again(self) -> None:
-        """Restart it."""
-        await self.close()
-        await self.home.stop()
-        await self.home.start()
-
     async def close(self) -> None:
         """Let go of the probe."""
         if self._probe is not None:
             await self._probe.close()
             self._probe = None
 
-    async def add(self, stage: Stage, thing: str, port: int) -> str:
-        """Have it serve a thing, whose broker is at a port; return the config entry's ID."""
+    async def add(self, stage: Stage, thing: str, port: int) -> None:
+        """Have it serve a thing, whose broker is at a port."""
         given = stage.credentials(thing)
         fields: dict[str, Any] = {
             "endpoint": given["endpoint"],
@@ -87,12 +83,36 @@ class Home:
             "handler_directory": str(stage.handlers),
             "install_samples": False,
         }
-        stage.service.forget_requests()
         entry = await self.home.add_integration(DOMAIN, fields)
         if entry.state != "loaded":
             raise StackError(f"{thing} is {entry.state}: {entry.reason}", self.home.log)
-        await _heard(stage, self.home.process, [thing])
-        return entry.entry_id
+        await _ready(stage, self.home.process, [thing])
+        self.entries[thing] = entry.entry_id
+
+    async def remove(self, thing: str) -> None:
+        """Have it serve a thing no longer."""
+        entry_id = self.entries.pop(thing)
+        path = f"/api/config/config_entries/entry/{entry_id}"
+        await self.home.request("DELETE", path)
+
+    async def switch(self, stage: Stage, thing: str, *, on: bool) -> None:
+        """Disable the config entry of a thing, or enable it."""
+        stage.service.forget([thing])
+        await self.home.call(
+            "config_entries/disable",
+            entry_id=self.entries[thing],
+            disabled_by=None if on else "user",
+        )
+        if on:
+            await _ready(stage, self.home.process, [thing])
+
+    async def start_again(self, stage: Stage, things: Collection[str]) -> None:
+        """Restart it, and wait until these things have asked for a job."""
+        await self.close()
+        await self.home.stop()
+        stage.service.forget(things)
+        await self.home.start()
+        await _ready(stage, self.home.process, things)
 
     async def player(self, thing: str) -> Player:
         """Return a thing of it as who is measured."""
@@ -126,11 +146,19 @@ async def home_assistant(directory: Path) -> AsyncIterator[Home]:
 
 @asynccontextmanager
 async def bare_agents(
-    stage: Stage, things: Iterable[str], port: int, *, interval: float = 0.0
+    stage: Stage,
+    things: Collection[str],
+    port: int,
+    *,
+    interval: float = 0.0,
+    ticking: bool = False,
 ) -> AsyncIterator[list[Player]]:
-    """Run the agents of things in one process, each started some seconds after the other."""
+    """Run the agents of things in one process, each started some seconds after the other.
+
+    With `ticking`, the delays of its loop are measured from the beginning.
+    """
     names = list(things)
-    directory = stage.directory / f"bare-{names[0]}"
+    directory = stage.directory / f"bare-{names[0]}-{len(names)}"
     socket = directory / "probe"
     credentials = [stage.credentials(name) for name in names]
     settings = {
@@ -143,10 +171,10 @@ async def bare_agents(
         "root_ca": credentials[0]["root_ca"],
         "things": credentials,
     }
-    stage.service.forget_requests()
     async with _program("agents.py", directory, settings) as child:
         probe = await ProbeClient.connect(socket)
-        await _heard(stage, child, names)
+        await probe.ask(ticking=ticking)
+        await _ready(stage, child, names)
         yield [
             Player(actor=Actor.BARE, thing=name, pid=child.pid, probe=probe)
             for name in names
@@ -164,11 +192,28 @@ async def floor(
         "handlers": str(stage.handlers),
         "no_delay": actor is Actor.FLOOR_NO_DELAY,
     }
-    stage.service.forget_requests()
     directory = stage.directory / f"floor-{thing}"
     async with _program("floor.py", directory, settings) as child:
-        await _heard(stage, child, [thing])
+        await _ready(stage, child, [thing])
         yield Player(actor=actor, thing=thing, pid=child.pid)
+
+
+@asynccontextmanager
+async def connections(
+    stage: Stage, things: Collection[str], port: int
+) -> AsyncIterator[int]:
+    """Keep connections of things that do nothing, in one process; give its ID."""
+    settings = {
+        "things": [
+            stage.credentials(name)
+            | {"port": port, "handlers": str(stage.handlers), "no_delay": False}
+            for name in things
+        ]
+    }
+    directory = stage.directory / f"connections-{len(things)}"
+    async with _program("connections.py", directory, settings) as child:
+        await _ready(stage, child, things)
+        yield child.pid
 
 
 @asynccontextmanager
@@ -193,9 +238,8 @@ async def peer(
     given = peer_settings(stage, directory, thing, port)
     words = [word.format_map(given) for word in shlex.split(command)]
     environment = {f"BENCH_{name.upper()}": value for name, value in given.items()}
-    stage.service.forget_requests()
     async with _child("the peer", words, directory, environment) as child:
-        await _heard(stage, child, [thing])
+        await _ready(stage, child, [thing])
         yield Player(actor=Actor.PEER, thing=thing, pid=child.pid)
 
 
@@ -246,13 +290,13 @@ async def _child(
         await child.stop(STOP_SECONDS)
 
 
-async def _heard(stage: Stage, child: Child, things: list[str]) -> None:
+async def _ready(stage: Stage, child: Child, things: Collection[str]) -> None:
     """Wait until all things have asked for a job. Raises StackError if one does not."""
 
-    async def all_heard() -> bool | None:
-        return stage.service.has_heard(things) or None
+    async def all_ready() -> bool | None:
+        return stage.service.has_answered(things) or None
 
     try:
-        await child.until(all_heard, HEARD_SECONDS)
+        await child.until(all_ready, READY_SECONDS)
     except StackError as err:
         raise StackError(f"{err}\n{log_tail(child.log)}", child.log) from None

@@ -42,14 +42,14 @@ class Turn:
 
 async def measure(run: Run) -> None:
     """Measure as it is, with slow flushes, and over a long way."""
-    near = await run.players()
+    near, far = await asyncio.gather(run.players(), run.players(far=True))
     await _measure(run, NAME, near, run.few(6, 60))
     # The flushes of a peer cannot be made slower.
     patient = [player for player in near if player.actor is not Actor.PEER]
     await _set_flush_seconds(near, FLUSH_SECONDS)
     await _measure(run, SLOW_FLUSH, patient, run.few(4, 30))
     await _set_flush_seconds(near, 0)
-    await _measure(run, FAR, await run.players(far=True), run.few(2, 20))
+    await _measure(run, FAR, far, run.few(2, 20))
 
 
 async def _set_flush_seconds(players: list[Player], seconds: float) -> None:

@@ -46,25 +46,43 @@ class Results:
         self._results: list[Result] = []
 
     def add(
-        self, bench: str, actor: Actor, metric: str, value: float, unit: str
+        self,
+        bench: str,
+        actor: Actor,
+        metric: str,
+        value: float,
+        unit: str,
+        *,
+        floor: float | None = None,
     ) -> None:
-        """Take a figure."""
-        self._results.append(
-            Result(
-                bench=bench,
-                actor=actor,
-                metric=metric,
-                value=round(value, 4),
-                unit=unit,
-            )
+        """Take a figure; what it compares with, where that is no figure of a floor."""
+        result = Result(
+            bench=bench,
+            actor=actor,
+            metric=metric,
+            value=round(value, 4),
+            unit=unit,
+            floor=None if floor is None else round(floor, 4),
         )
+        self._results.append(result)
 
     def compared(self) -> list[Result]:
-        """Return all with their floor: the one with NODELAY, where there is one."""
-        return [
-            replace(result, floor=_floor(result, self._results))
-            for result in self._results
-        ]
+        """Return all with their floor: the one with NODELAY, where there is one.
+
+        They come by bench, in the order of the run, and by actor.
+        """
+        benches = list(dict.fromkeys(result.bench for result in self._results))
+        actors = list(Actor)
+        return sorted(
+            (
+                replace(result, floor=_floor(result, self._results))
+                for result in self._results
+            ),
+            key=lambda result: (
+                benches.index(result.bench),
+                actors.index(result.actor),
+            ),
+        )
 
 
 def find(
@@ -107,17 +125,16 @@ def read(path: Path) -> list[Result]:
 def table(results: Sequence[Result]) -> list[tuple[str, ...]]:
     """Return the rows of a table with the ratio to each floor, its heading first."""
     heading = ("bench", "figure", "actor", "value", "unit", "by floor", "by nodelay")
-    rows: list[tuple[str, ...]] = [heading]
-    for result in results:
-        ratios = (
-            _ratio(result, find(results, result.bench, floor, result.metric))
-            for floor in FLOORS
-        )
-        value = f"{result.value:,.{_decimals(result.value)}f}"
-        rows.append(
-            (result.bench, result.metric, result.actor, value, result.unit, *ratios)
-        )
-    return rows
+    return [heading, *(_row(result, results) for result in results)]
+
+
+def _row(result: Result, results: Sequence[Result]) -> tuple[str, ...]:
+    floors = [find(results, result.bench, floor, result.metric) for floor in FLOORS]
+    if floors == [None, None]:
+        floors = [result.floor, None]
+    value = f"{result.value:,.{_decimals(result.value)}f}"
+    ratios = (f"{result.value / floor:.2f}" if floor else "" for floor in floors)
+    return (result.bench, result.metric, result.actor, value, result.unit, *ratios)
 
 
 def as_text(rows: Sequence[tuple[str, ...]]) -> str:
@@ -133,17 +150,13 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _floor(result: Result, results: Iterable[Result]) -> float | None:
-    if result.actor in FLOORS:
-        return None
+    if result.floor is not None or result.actor in FLOORS:
+        return result.floor
     for floor in reversed(FLOORS):
         found = find(results, result.bench, floor, result.metric)
         if found is not None:
             return found
     return None
-
-
-def _ratio(result: Result, floor: float | None) -> str:
-    return f"{result.value / floor:.2f}" if floor else ""
 
 
 def _decimals(value: float) -> int:

@@ -1,5 +1,6 @@
 """One run: what all benches share, and what each of them has found."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ class Run:
     _players: dict[tuple[Actor, bool], Player] = field(default_factory=dict)
     _home: Home | None = None
     _control: ProbeClient | None = None
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def few(self, quick: int, full: int) -> int:
         """Return how often something is done."""
@@ -33,10 +35,13 @@ class Run:
 
     async def home(self) -> Home:
         """Return the Home Assistant that all benches share."""
-        if self._home is None:
-            directory = self.stage.directory / "home"
-            self._home = await self.exits.enter_async_context(home_assistant(directory))
-        return self._home
+        async with self._one_at_a_time:
+            if self._home is None:
+                directory = self.stage.directory / "home"
+                self._home = await self.exits.enter_async_context(
+                    home_assistant(directory)
+                )
+            return self._home
 
     async def control(self) -> ProbeClient:
         """Return an event loop that has nothing to do."""
@@ -47,13 +52,8 @@ class Run:
 
     async def players(self, *, far: bool = False) -> list[Player]:
         """Return all who run jobs, near or beyond a long way."""
-        return [await self.player(actor, far=far) for actor in self.actors]
-
-    async def ours(self) -> list[Player]:
-        """Return our own ones."""
-        return [
-            await self.player(actor) for actor in (Actor.HOME_ASSISTANT, Actor.BARE)
-        ]
+        starting = [self.player(actor, far=far) for actor in self.actors]
+        return list(await asyncio.gather(*starting))
 
     @property
     def actors(self) -> list[Actor]:
@@ -67,10 +67,6 @@ class Run:
         if (actor, far) not in self._players:
             self._players[actor, far] = await self._start(actor, far=far)
         return self._players[actor, far]
-
-    def restarted(self, player: Player) -> None:
-        """Have a thing be played by another process."""
-        self._players[player.actor, False] = player
 
     async def _start(self, actor: Actor, *, far: bool) -> Player:
         thing = thing_name(actor, far=far)

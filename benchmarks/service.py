@@ -41,18 +41,24 @@ class JobsService(FakeJobsService):
         super().__init__(**options)
         self._ids = count(1)
         self._notified_at: dict[str, float] = {}
+        self._answered = set[str]()
 
     async def send_json(self, topic: str, message: dict[str, Any]) -> None:
-        """Publish a message, and note when a job is told of for the first time."""
+        """Publish a message, and note when a job is told of, and who has asked for one."""
         if topic.endswith("/notify-next") and "execution" in message:
             job_id = message["execution"]["jobId"]
             self._notified_at.setdefault(job_id, time.monotonic())
+        elif topic.endswith("/start-next/accepted"):
+            self._answered.add(topic.split("/")[2])
         await super().send_json(topic, message)
 
-    def has_heard(self, things: Iterable[str]) -> bool:
-        """Tell whether all these things have asked for a job."""
-        asked = {f"$aws/things/{thing}/jobs/start-next" for thing in things}
-        return asked <= {topic for topic, _ in self.requests}
+    def has_answered(self, things: Iterable[str]) -> bool:
+        """Tell whether all these things have asked for a job, and been answered."""
+        return set(things) <= self._answered
+
+    def forget(self, things: Iterable[str]) -> None:
+        """Take these things as never having asked."""
+        self._answered.difference_update(things)
 
     def forget_requests(self) -> None:
         """Begin to count requests anew."""

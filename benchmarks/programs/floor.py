@@ -26,7 +26,7 @@ class Floor:
     """One connection, on which one thing happens after the other."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        """Connect and subscribe; with `no_delay`, the socket gets TCP_NODELAY."""
+        """Connect, subscribe, and ask for a job; with `no_delay`, the socket gets TCP_NODELAY."""
         self._jobs = f"$aws/things/{given['thing_name']}/jobs"
         self._handlers = Path(given["handlers"])
         self._messages = SimpleQueue[Message]()
@@ -48,10 +48,10 @@ class Floor:
         if given["no_delay"]:
             _set_no_delay(given["port"])
         self._subscribe()
+        self._publish("start-next", {})
 
     def run(self) -> None:
         """Run jobs for ever."""
-        self._publish("start-next", {})
         while True:
             topic, message = self._messages.get()
             if "execution" not in message:
