@@ -2,14 +2,16 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+import logging
 from pathlib import Path
 import sys
 import tempfile
 import time
 
-from . import latency, output, recorder, rest, scale, throughput
+from . import goals, latency, output, recorder, rest, scale, throughput
 from .limits import exceeded
 from .options import Options, read_options
+from .pictures import illustrate_from
 from .results import Actor, Result, Results, as_json, as_text, table
 from .run import Run, thing_name
 from .stage import set_stage
@@ -53,9 +55,14 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Measure, print the table, and return the exit status."""
+    # That messages wait to be sent is no news here.
+    logging.getLogger("mqtt").setLevel(logging.ERROR)
     options = read_options(list(_BENCHES))
+    if options.pictures is not None:
+        illustrate_from(options.pictures)
+        return 0
     results = asyncio.run(_measure(options))
-    print(as_text(table(results)))
+    print(as_text(table(results)), as_text(goals.compared(results)), sep="\n\n")
     if options.json is not None:
         options.json.write_text(as_json(results))
     for fault in (faults := exceeded(results)):

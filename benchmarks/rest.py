@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 import time
 
-from .actors import Home, home_assistant
+from .home import Home, home_assistant
 from .processes import cpu_seconds, memory, threads
 from .proxy import Proxy
 from .results import Actor

@@ -6,7 +6,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 import random
 
-from .actors import Home, Player, bare_agents, control, floor, home_assistant, peer
+from .actors import Player, bare_agents, control, floor
+from .home import Home, home_assistant
+from .peer import peer
 from .probe_client import ProbeClient
 from .results import FLOORS, Actor, Results
 from .stage import Stage
@@ -75,7 +77,7 @@ class Run:
         if actor is Actor.HOME_ASSISTANT:
             home = await self.home()
             await home.add(self.stage, thing, port)
-            return await home.player(thing)
+            return home.player(thing)
         if actor is Actor.BARE:
             return (await enter(bare_agents(self.stage, [thing], port)))[0]
         if actor in FLOORS:

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from .actors import Home, Player, bare_agents, connections, home_assistant
+from .actors import Player, bare_agents, connections
+from .home import Home, home_assistant
 from .probe_client import Counts
 from .processes import memory, threads
 from .results import Actor

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-import json
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +80,3 @@ def document(handler: str = TINY, steps: int = 1) -> dict[str, Any]:
             for n in range(1, steps + 1)
         ],
     }
-
-
-def write_settings(path: Path, settings: dict[str, Any]) -> Path:
-    """Write what a program is given."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings))
-    return path
