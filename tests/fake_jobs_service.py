@@ -62,10 +62,16 @@ class Execution:
         shown["lastUpdatedAt"] = int(time.time())
         shown["versionNumber"] = self.version_number
         shown["executionNumber"] = self.execution_number
-        if self.status == "IN_PROGRESS" and self.seconds_before_timed_out is not None:
-            shown["approximateSecondsBeforeTimedOut"] = self.seconds_before_timed_out
+        if self.status == "IN_PROGRESS" and (left := self._seconds_left()) is not None:
+            shown["approximateSecondsBeforeTimedOut"] = left
         shown["jobDocument"] = self.document
         return shown
+
+    def _seconds_left(self) -> int | None:
+        """Return when the first timer ends, as if none had begun to run."""
+        minutes, job = self.step_timeout_minutes, self.seconds_before_timed_out
+        step = None if minutes is None else minutes * 60
+        return min((it for it in (step, job) if it is not None), default=None)
 
     def as_state(self) -> dict[str, Any]:
         """Return it as an update's answer shows it."""
@@ -287,7 +293,7 @@ class FakeJobsService:
             ):
                 raise RejectedError(code, "as the test wants it")
             if found[2] == "start-next":
-                answer |= self._start_next(thing_name)
+                answer |= self._start_next(thing_name, request)
             else:
                 answer |= self._update(thing_name, found[3], request)
         except RejectedError as err:
@@ -334,12 +340,16 @@ class FakeJobsService:
         execution.version_number += 1
         execution.history.append(status)
 
-    def _start_next(self, thing_name: str) -> dict[str, Any]:
+    def _start_next(self, thing_name: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._check_details(request.get("statusDetails"))
+        self._check_timer(request.get("stepTimeoutInMinutes"))
         if not (pending := self._pending(thing_name)):
             return {}
         first = pending[0]
         if first.status == "QUEUED":
             self._set_status(first, "IN_PROGRESS")
+            first.status_details = request.get("statusDetails") or {}
+            first.step_timeout_minutes = request.get("stepTimeoutInMinutes")
             # Starting the first one changes nothing of what is next.
             self._next[thing_name] = first.identity
         return {"execution": first.as_execution()}
@@ -369,16 +379,18 @@ class FakeJobsService:
         if details is not None:
             execution.status_details = details
         if (minutes := request.get("stepTimeoutInMinutes")) is not None:
-            if not (minutes == -1 or 1 <= minutes <= 10080):
-                raise RejectedError(
-                    "InvalidRequest", f"stepTimeoutInMinutes: {minutes}"
-                )
+            if minutes != -1:
+                self._check_timer(minutes)
             execution.step_timeout_minutes = None if minutes == -1 else minutes
         self._set_status(execution, status)
         execution.accepted.append(request)
         if request.get("includeJobExecutionState"):
             return {"executionState": execution.as_state()}
         return {}
+
+    def _check_timer(self, minutes: int | None) -> None:
+        if minutes is not None and not 1 <= minutes <= 10080:
+            raise RejectedError("InvalidRequest", f"stepTimeoutInMinutes: {minutes}")
 
     def _find(self, thing_name: str, job_id: str, number: int | None) -> Execution:
         found = [

@@ -133,6 +133,7 @@ def execution(message: Mapping[str, Any]) -> JobExecution | None:
         status=_status(fields),
         version_number=_field(fields, "versionNumber", int),
         document=fields.get("jobDocument"),
+        status_details=_details(fields),
         seconds_before_timed_out=_optional_int(
             fields, "approximateSecondsBeforeTimedOut"
         ),
@@ -174,6 +175,12 @@ def _status(fields: Mapping[str, Any]) -> JobStatus:
         return JobStatus(text)
     except ValueError:
         raise MalformedMessageError(f"status: unknown value {text!r:.40}") from None
+
+
+def _details(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the status details that AWS has, where it tells any."""
+    details = fields.get("statusDetails")
+    return details if isinstance(details, dict) else {}
 
 
 def _field[T](fields: Mapping[str, Any], name: str, kind: type[T]) -> T:

@@ -1,5 +1,6 @@
 """What AWS IoT Jobs hands out, in its own words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -64,4 +65,5 @@ class JobExecution:
     status: JobStatus
     version_number: int
     document: Any = field(repr=False)
+    status_details: Mapping[str, str] = field(default_factory=dict)
     seconds_before_timed_out: int | None = None

@@ -59,7 +59,8 @@ class JobsService:
 
     Callbacks are called in the event loop: `on_ready` whenever the connection is there
     and subscribed, `on_problem` with what is in the way, `on_next` with the next pending
-    job that AWS notifies of, or None.
+    job that AWS notifies of, or None, `on_unclear` when what is next has changed, but not
+    to what.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class JobsService:
         on_ready: Callable[[], None],
         on_problem: Callable[[AwsIotError], None],
         on_next: Callable[[JobExecution | None], None],
+        on_unclear: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare the service for the thing of these settings."""
         self._topics = Topics(settings.thing_name)
         self._on_ready = on_ready
         self._on_problem = on_problem
         self._on_next = on_next
+        self._on_unclear = on_unclear
         self._ready = asyncio.Event()
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._pacing = asyncio.Lock()
@@ -108,12 +111,19 @@ class JobsService:
         """Connect at once where the next try would come later."""
         self._connection.retry_now()
 
-    async def start_next(self) -> JobExecution | None:
+    async def start_next(
+        self,
+        *,
+        status_details: Mapping[str, str] | None = None,
+        step_timeout_minutes: int | None = None,
+    ) -> JobExecution | None:
         """Take the next pending job: StartNextPendingJobExecution.
 
+        Details and timer are set when it is begun by this, and not when it was in progress.
         Returns None when there is none. Raises RequestRejectedError.
         """
-        return await self._call(self._topics.start_next, {}, execution)
+        request = _with(status_details, step_timeout_minutes)
+        return await self._call(self._topics.start_next, request, execution)
 
     async def update(
         self,
@@ -252,7 +262,7 @@ class JobsService:
             next_execution = execution(message)
         except MalformedMessageError:
             # Something has changed all the same: let the agent ask what.
-            self._on_next(None)
+            self._on_unclear()
             raise
         self._on_next(next_execution)
 
@@ -299,10 +309,18 @@ def _update(
 ) -> dict[str, Any]:
     return {
         "status": status,
-        "statusDetails": None if status_details is None else dict(status_details),
         "expectedVersion": expected_version,
         "executionNumber": key.execution_number,
         "includeJobExecutionState": True,
+        **_with(status_details, step_timeout_minutes),
+    }
+
+
+def _with(
+    status_details: Mapping[str, str] | None, step_timeout_minutes: int | None
+) -> dict[str, Any]:
+    return {
+        "statusDetails": None if status_details is None else dict(status_details),
         "stepTimeoutInMinutes": step_timeout_minutes,
     }
 

@@ -9,6 +9,7 @@ import logging
 
 from ..aws_iot.backoff import backoff
 from ..aws_iot.errors import AwsIotError, RequestRejectedError
+from ..aws_iot.messages import RejectedCode
 from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
@@ -18,7 +19,9 @@ from .job import Job
 from .job_run import JobRun, given_up, not_run
 from .journal import Journal
 from .model import AgentState, JobOutcome
+from .opening import NOTHING, opening_of, seconds_of_job
 from .record import JobRecord, JournalContent
+from .report import Report
 from .settings import AgentSettings
 from .tidying import Tidying
 from .timers import JobTimer
@@ -48,12 +51,17 @@ class Agent:
             on_ready=self._ready,
             on_problem=self._problem,
             on_next=self._notified,
+            on_unclear=self._look_again,
         )
         self._state = AgentState()
         self._listeners: list[Listener] = []
         self._wake = asyncio.Event()
         self._job: Job | None = None
         self._run: JobRun | None = None
+        self._announced: JobExecution | None = None
+        self._opening = NOTHING
+        # Whether AWS has told of a change since it was asked for a job.
+        self._doubtful = False
         self._problem_told = False
         self._errors_told: set[str] = set()
         self._serving = False
@@ -144,8 +152,11 @@ class Agent:
     async def _next(self) -> JobExecution | None:
         """Ask for the next job, and settle what is left of another one before."""
         await self._wait_for_room()
+        # What is asked for from here on answers all that there was to ask before.
+        self._wake.clear()
+        self._doubtful = False
         try:
-            execution = await self._service.start_next()
+            execution = await self._start_next()
         except RequestRejectedError as err:
             _LOGGER.error(
                 "AWS IoT Jobs hands out no job to %s: %s", self._thing_name, err
@@ -157,6 +168,22 @@ class Agent:
             if execution is None or not job.record.is_of(execution):
                 await self._settle(job, execution)
         return execution
+
+    async def _start_next(self) -> JobExecution | None:
+        """Ask for the next job, and say of the one that was announced where it begins."""
+        self._opening = opening_of(self._announced, self._settings)
+        self._announced = None
+        try:
+            return await self._service.start_next(
+                status_details=self._opening.details,
+                step_timeout_minutes=self._opening.step_timer_minutes,
+            )
+        except RequestRejectedError as err:
+            if err.code != RejectedCode.INVALID_REQUEST or self._opening == NOTHING:
+                raise
+            _LOGGER.debug("AWS IoT Jobs takes no details with start-next: %s", err)
+        self._opening = NOTHING
+        return await self._service.start_next()
 
     async def _wait_for_room(self) -> None:
         """Take no job while the disk is full: each would fail."""
@@ -191,10 +218,12 @@ class Agent:
         """See one job through to its end, whatever that is."""
         _LOGGER.info("Job %s has been received", execution.key.job_id)
         if (job := self._job) is None:
-            job = self._hold(_new_record(execution))
+            job = self._hold(_new_record(execution, self._opening))
         self._job = job
         self._run = self._run_of(job)
         job.change(version_number=execution.version_number)
+        if self._doubtful:
+            self._run.updates.probe()
         try:
             outcome = await self._run.run(execution)
             await self._end(job, outcome, self._run.steps)
@@ -221,6 +250,7 @@ class Agent:
             settings=self._settings,
             service=self._service,
             runner=self._runner,
+            opening=self._opening,
             tidied=self._tidying.wait,
         )
 
@@ -279,13 +309,22 @@ class Agent:
         self._change(storage_problem=problem)
 
     def _notified(self, execution: JobExecution | None) -> None:
+        """Take what AWS has next for us, which is nothing where it is None."""
         job = self._job
-        if job is None or execution is None or not job.record.is_of(execution):
+        if execution is None:
+            self._probe()
+        elif job is None or not job.record.is_of(execution):
+            self._announced = execution
             self._look_again()
 
     def _look_again(self) -> None:
         """Find out what AWS has for us: the next job, and whether this one is still ours."""
         self._wake.set()
+        self._probe()
+
+    def _probe(self) -> None:
+        """Find out whether the job that runs is still ours."""
+        self._doubtful = True
         if self._run is not None:
             self._run.updates.probe()
 
@@ -308,10 +347,10 @@ class Agent:
         _LOGGER.log(level, message, self._thing_name, exc_info=error)
 
 
-def _new_record(execution: JobExecution) -> JobRecord:
+def _new_record(execution: JobExecution, opening: Report) -> JobRecord:
     return JobRecord(
         key=execution.key,
         boot_id=boot_id(),
         started_at=datetime.now(UTC),
-        timer=JobTimer.of(execution.seconds_before_timed_out),
+        timer=JobTimer.of(seconds_of_job(execution, opening)),
     )

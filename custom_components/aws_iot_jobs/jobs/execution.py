@@ -55,10 +55,16 @@ class Execution:
         self._deadline = deadline
         self._default_timeout = default_timeout
         self._tidied = tidied
+        self._accepted: asyncio.Future[None] | None = None
         job.change(progress=_resumable(document, job.record.progress))
 
-    async def run(self) -> JobOutcome:
-        """Run the steps that are left; return the outcome, also when it is a failure."""
+    async def run(self, accepted: asyncio.Future[None] | None = None) -> JobOutcome:
+        """Run the steps that are left; return the outcome, also when it is a failure.
+
+        `accepted` is waited for when the first one is on record: then AWS knows that the
+        job is in progress. Raises what it raises.
+        """
+        self._accepted = accepted
         try:
             await self._job.unless_stopped(self._tidied())
             for index, step in enumerate(self._document.all_steps):
@@ -107,20 +113,22 @@ class Execution:
         return state.attempt + begun
 
     async def _run_attempt(self, index: int, attempt: int, step: Step) -> RunResult:
-        before = self._progress
-        self._change(
+        progress = self._with_step(
             index,
             status=StepStatus.IN_PROGRESS,
             reason="",
             attempt=attempt,
             started_at=datetime.now(UTC),
         )
-        self._job.change(boot_id=boot_id(), runner=self._runner.name)
-        try:
-            await self._job.keep()
-        except JobStoppedError, asyncio.CancelledError:
-            self._job.change(progress=before)
-            raise
+        begun = {
+            "progress": progress,
+            "boot_id": boot_id(),
+            "runner": self._runner.name,
+        }
+        await self._job.keep(**begun)
+        if self._accepted is not None:
+            await self._job.unless_stopped(asyncio.shield(self._accepted))
+        self._job.change(**begun)
         request = self._request(index, attempt, step)
         running = asyncio.ensure_future(
             self._runner.run(request, _note, self._job.stop)
@@ -170,10 +178,7 @@ class Execution:
         self, index: int, result: RunResult | None = None, **changes: object
     ) -> StepState:
         """Change the state of a step, and add what it has written."""
-        progress = self._progress
-        steps = list(progress.steps)
-        steps[index] = replace(steps[index], **changes)  # type: ignore[arg-type]
-        progress = replace(progress, steps=tuple(steps))
+        progress = self._with_step(index, **changes)
         if result is not None:
             progress = replace(
                 progress,
@@ -181,7 +186,13 @@ class Execution:
                 stderr=(progress.stderr + result.stderr)[-_KEPT_OUTPUT:],
             )
         self._job.change(progress=progress)
-        return steps[index]
+        return progress.steps[index]
+
+    def _with_step(self, index: int, **changes: object) -> JobProgress:
+        """Return the progress with the state of a step changed."""
+        steps = list(self._progress.steps)
+        steps[index] = replace(steps[index], **changes)  # type: ignore[arg-type]
+        return replace(self._progress, steps=tuple(steps))
 
     def _outcome(self) -> JobOutcome:
         status, reason = self._verdict()

@@ -66,8 +66,8 @@ class Job:
         """Leave the record as it is from now on, whatever still ends of the job."""
         self._closed = True
 
-    async def keep(self) -> None:
-        """Have the journal know the record before what comes next.
+    async def keep(self, **changes: Any) -> None:
+        """Have the journal know the record with changes before they are made.
 
         Waits while it cannot be written: a full disk costs time, but no job. Raises
         JobStoppedError when the job is to stop meanwhile.
@@ -76,7 +76,7 @@ class Job:
             if self.stop.is_set():
                 raise JobStoppedError
             try:
-                await self._journal.save(self._record)
+                await self._journal.save(replace(self._record, **changes))
             except OSError as err:
                 self._on_storage(err)
             else:

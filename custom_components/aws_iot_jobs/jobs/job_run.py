@@ -13,14 +13,15 @@ from .conditions import unmet_condition
 from .document import JobDocument, parse_job_document
 from .errors import InvalidJobDocumentError
 from .execution import Execution
-from .job import Job, JobStoppedError
+from .job import Job
 from .model import JobOutcome
+from .opening import has_taken
 from .record import JobRecord
-from .report import reason_details, running_details
+from .report import Report, reason_details, running_report
 from .settings import AgentSettings
-from .tasks import end_task
-from .timers import Deadline, renewed, step_timer_minutes
-from .updates import ExecutionEndedError, ExecutionUpdates, Report
+from .tasks import end_task, to_the_end
+from .timers import Deadline, renewed
+from .updates import ExecutionEndedError, ExecutionUpdates
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,15 +36,17 @@ class JobRun:
         settings: AgentSettings,
         service: JobsService,
         runner: Runner,
+        opening: Report,
         tidied: Callable[[], Awaitable[None]],
     ) -> None:
         """Go on with a job where its record is.
 
-        `tidied` is awaited before its first step: then the runner is done with earlier jobs.
+        `opening` is what AWS was told of it when it was asked for. `tidied` is awaited before its first step: then the runner is done with earlier jobs.
         """
         self.job = job
         self._settings = settings
         self._runner = runner
+        self._opening = opening
         self._tidied = tidied
         self._document: JobDocument | None = None
         self.updates = ExecutionUpdates(service, job, self._report)
@@ -70,14 +73,18 @@ class JobRun:
         return await self.conclude(outcome)
 
     async def conclude(self, outcome: JobOutcome) -> JobOutcome:
-        """Have AWS accept an outcome; return it, or how the job has ended there already."""
-        if self.job.record.outcome is None:
-            self.job.change(outcome=outcome)
-            await self.job.note()
+        """Have AWS accept an outcome; return it, or how the job has ended there already.
+
+        It is put on record meanwhile; the journal says why that may be.
+        """
+        self.job.change(outcome=outcome)
+        noting = asyncio.create_task(self.job.note())
         try:
             await self.updates.finish(outcome.status, outcome.status_details)
         except ExecutionEndedError as err:
             return _ended(err)
+        finally:
+            await to_the_end(noting)
         return outcome
 
     async def _until_ended(self, steps: asyncio.Task[JobOutcome]) -> JobOutcome:
@@ -112,15 +119,31 @@ class JobRun:
         if problem := unmet_condition(document.conditions, self._settings.facts):
             return not_run(JobStatus.REJECTED, f"not for this thing: {problem}")
         steps = self._steps_of(document, execution)
+        self._document = document
+        # At once, so that nothing else is told of where the job is before.
+        beginning = asyncio.create_task(self._begin(execution), eager_start=True)
         try:
-            await self.job.keep()
-            self._document = document
-            await self.job.unless_stopped(self.updates.begin())
-        except JobStoppedError:
-            return not_run(JobStatus.FAILED, "stopped before its first step")
+            outcome = await steps.run(beginning)
+            if beginning.done():
+                beginning.result()
         except RequestRejectedError as err:
             return not_run(JobStatus.FAILED, f"AWS IoT did not accept its start: {err}")
-        return await steps.run()
+        finally:
+            beginning.cancel()
+            await asyncio.gather(beginning, return_exceptions=True)
+        return outcome
+
+    async def _begin(self, execution: JobExecution) -> None:
+        """Have AWS accept that the job is in progress, and where.
+
+        Raises as the updates do.
+        """
+        taken = has_taken(execution, self._opening, self._report())
+        if taken and not self.job.record.has_run:
+            self.updates.has_begun()
+            return
+        withdraw = self._opening.step_timer_minutes is not None
+        await self.updates.begin(withdraw_timer=withdraw)
 
     def _steps_of(self, document: JobDocument, execution: JobExecution) -> Execution:
         same_boot = self.job.record.boot_id == boot_id()
@@ -144,21 +167,11 @@ class JobRun:
         """Return what AWS is told of the running job."""
         if (document := self._document) is None:
             return Report()
-        index = self.job.record.progress.last_started_index or 0
-        step = document.all_steps[index]
-        timeouts = [
-            other.timeout or self._settings.default_timeout
-            for other in document.all_steps
-        ]
-        # Where no step has a limit, no timer was set that would have to be taken back.
-        timed = any(timeout is not None for timeout in timeouts)
-        return Report(
-            details=running_details(step.name, index, len(timeouts)),
-            step_timer_minutes=step_timer_minutes(
-                timeouts[index:], self._settings.outage_allowance
-            )
-            if timed
-            else None,
+        return running_report(
+            document,
+            self.job.record.progress.last_started_index or 0,
+            default_timeout=self._settings.default_timeout,
+            outage_allowance=self._settings.outage_allowance,
         )
 
 

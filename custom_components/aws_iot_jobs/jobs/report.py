@@ -6,12 +6,14 @@ documented; `stricter_details` has what to send when they did not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 import unicodedata
 
 from ..runner.model import RunOutcome, RunResult
 from .document import JobDocument, Step
 from .model import JobProgress, StepState, StepStatus
 from .terminal import shown_text
+from .timers import step_timer_minutes
 
 MAX_VALUE = 1024
 _MAX_NAME = 100
@@ -19,6 +21,42 @@ _CUT_BYTES = 16 * 1024 - 3
 """An output of so many bytes is the end of a longer one: a runner keeps the last 16 KiB,
 without the rest of a character that was cut."""
 _KEPT_CONTROLS = "\n\t"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What AWS is told of a running job.
+
+    `step_timer_minutes` is the step timer to set, -1 for none from now on, None to leave
+    it as it is.
+    """
+
+    details: Mapping[str, str] | None = None
+    step_timer_minutes: int | None = None
+
+
+def running_report(
+    document: JobDocument,
+    index: int,
+    *,
+    default_timeout: float | None,
+    outage_allowance: float,
+) -> Report:
+    """Return what AWS is told of a job whose step `index`, from 0, runs.
+
+    `default_timeout` in seconds is for steps without a timeout of their own, and
+    `outage_allowance` what AWS's timer has to leave for outages.
+    """
+    steps = document.all_steps
+    timeouts = [step.timeout or default_timeout for step in steps]
+    # Where no step has a limit, no timer was set that would have to be taken back.
+    timed = any(timeout is not None for timeout in timeouts)
+    return Report(
+        details=running_details(steps[index].name, index, len(steps)),
+        step_timer_minutes=step_timer_minutes(timeouts[index:], outage_allowance)
+        if timed
+        else None,
+    )
 
 
 def running_details(name: str, index: int, count: int) -> dict[str, str]:

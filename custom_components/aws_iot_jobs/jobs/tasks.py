@@ -1,7 +1,7 @@
 """End tasks that have something to bring to an end first."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 
@@ -18,7 +18,7 @@ async def end_task(task: asyncio.Future[Any]) -> None:
             task.cancel()
 
 
-async def to_the_end[T](work: Coroutine[Any, Any, T]) -> T:
+async def to_the_end[T](work: Awaitable[T]) -> T:
     """Do something that cannot be broken off; cancelled, pass that on afterwards."""
     working = asyncio.ensure_future(work)
     try:

@@ -15,7 +15,9 @@ MARGIN_SECONDS = 15.0
 OUTAGE_ALLOWANCE_SECONDS = 30 * 60.0
 """How long a thing may be offline beyond its steps' own time before AWS ends a job."""
 
-_NO_TIMER = -1
+NO_TIMER = -1
+"""The `stepTimeoutInMinutes` that ends a step timer."""
+
 _MAX_MINUTES = 10080
 
 
@@ -98,8 +100,8 @@ def step_timer_minutes(
     left = 0.0
     for timeout in timeouts:
         if timeout is None:
-            return _NO_TIMER
+            return NO_TIMER
         left += timeout + MARGIN_SECONDS
     if left > _MAX_MINUTES * 60:
-        return _NO_TIMER
+        return NO_TIMER
     return max(1, min(math.ceil((left + allowance) / 60), _MAX_MINUTES))

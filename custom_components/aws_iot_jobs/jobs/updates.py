@@ -7,7 +7,8 @@ whether an earlier update of ours got through, or the execution has ended otherw
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import contextlib
+from dataclasses import replace
 import logging
 
 from ..aws_iot.errors import RequestRejectedError
@@ -15,24 +16,13 @@ from ..aws_iot.messages import RejectedCode
 from ..aws_iot.model import JobStatus
 from ..aws_iot.service import JobsService
 from .job import Job
-from .report import stricter_details
+from .report import Report, stricter_details
+from .timers import NO_TIMER
 
 _LOGGER = logging.getLogger(__name__)
 
 MIN_INTERVAL_SECONDS = 2.0
 _MAX_REJECTIONS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What AWS is told of a running job.
-
-    `step_timer_minutes` is the step timer to set, -1 for none from now on, None to leave
-    it as it is.
-    """
-
-    details: Mapping[str, str] | None = None
-    step_timer_minutes: int | None = None
 
 
 class ExecutionEndedError(Exception):
@@ -55,22 +45,31 @@ class ExecutionUpdates:
         self._job = job
         self._report = report
         self._told = Report()
-        self._probing = False
+        self._probed = asyncio.Event()
         self._due = asyncio.Event()
+        self._next_at = 0.0
         self._sending = asyncio.Lock()
         job.subscribe(lambda _: self._due.set())
 
-    async def begin(self) -> None:
+    def has_begun(self) -> None:
+        """Take it that AWS knows where the job is."""
+        self._has_told(self._report())
+
+    async def begin(self, *, withdraw_timer: bool = False) -> None:
         """Say that the job is in progress; return when AWS has accepted it.
 
-        Raises ExecutionEndedError, and RequestRejectedError where AWS does not accept it
-        for another reason.
+        With `withdraw_timer`, a step timer that runs ends where no other one is to. Raises ExecutionEndedError, and the job is to stop by then. Raises
+        RequestRejectedError where AWS does not accept it for another reason.
         """
-        await self._send_report()
+        try:
+            await self._send_report(withdraw_timer=withdraw_timer)
+        except ExecutionEndedError:
+            self._job.stop.set()
+            raise
 
     def probe(self) -> None:
         """Have `run` find out whether the execution is still ours."""
-        self._probing = True
+        self._probed.set()
         self._due.set()
 
     async def run(self) -> JobStatus:
@@ -81,8 +80,9 @@ class ExecutionUpdates:
         while True:
             await self._due.wait()
             self._due.clear()
-            if not self._probing and self._report() == self._told:
+            if not self._probed.is_set() and self._report() == self._told:
                 continue
+            await self._turn()
             try:
                 await self._send_report()
             except ExecutionEndedError as err:
@@ -92,19 +92,35 @@ class ExecutionUpdates:
                 # The job's end is told all the same, and then AWS's answer counts.
                 job_id = self._job.record.key.job_id
                 _LOGGER.debug("Job %s: progress not accepted: %s", job_id, err)
-            await asyncio.sleep(MIN_INTERVAL_SECONDS)
+
+    async def _turn(self) -> None:
+        """Wait until progress may be told again; whoever has to find out may at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._next_at):
+                await self._probed.wait()
 
     async def finish(self, status: JobStatus, details: Mapping[str, str]) -> None:
         """Say how the job ended; return when AWS has accepted it.
 
-        Raises as `begin` does.
+        Raises ExecutionEndedError, and RequestRejectedError as `begin` does.
         """
         await self._send(status, Report(details=details))
 
-    async def _send_report(self) -> None:
-        self._probing = False
-        self._told = self._report()
-        await self._send(JobStatus.IN_PROGRESS, self._told)
+    async def _send_report(self, *, withdraw_timer: bool = False) -> None:
+        self._probed.clear()
+        report = self._report()
+        self._has_told(report)
+        if withdraw_timer and report.step_timer_minutes is None:
+            report = replace(report, step_timer_minutes=NO_TIMER)
+        try:
+            await self._send(JobStatus.IN_PROGRESS, report)
+        finally:
+            self._has_told(self._told)
+
+    def _has_told(self, report: Report) -> None:
+        self._told = report
+        now = asyncio.get_running_loop().time()
+        self._next_at = now + MIN_INTERVAL_SECONDS
 
     async def _send(self, status: JobStatus, report: Report) -> None:
         """Send an update until AWS has it, with simpler details while it refuses them."""

@@ -40,6 +40,7 @@ async def test_updates_carry_what_keeps_them_in_order(
     device: Device, service: FakeJobsService
 ) -> None:
     """There none of these is sent, so a stale update overwrites a newer one."""
+    await service.until(lambda: bool(service.requests))
     job = await service.ended(service.create_job(document(command_step("true"))))
     updates = [
         request for topic, request in service.requests if topic.endswith("/update")
