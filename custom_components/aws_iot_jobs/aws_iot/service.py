@@ -33,13 +33,21 @@ from .messages import (
     rejection,
 )
 from .model import ExecutionKey, ExecutionState, JobExecution, JobStatus
+from .rate_limit import RateLimit
 
 _LOGGER = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_SECONDS = 10
 FIRST_BACKOFF_SECONDS = 1
-MIN_REQUEST_INTERVAL_SECONDS = 0.02
-"""Half of the rate at which AWS IoT Core takes messages from a connection: 100 a second."""
+REQUEST_BURST = 20
+"""How many requests go at once: those of several jobs."""
+REQUESTS_PER_SECOND = 50
+"""How many go after a burst: half of what AWS IoT Core takes from a connection, 100 a second.
+
+It answers each. With a burst there are 70 in a second at most: what is held up on the way and
+comes in a heap, and whatever else the connection has to say, still has room. The client's
+library has a limit of its own, 100 at once and 100 a second, which is never met then.
+"""
 
 _FINAL_CODES = frozenset(
     {
@@ -80,8 +88,7 @@ class JobsService:
         self._on_unclear = on_unclear
         self._ready = asyncio.Event()
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._pacing = asyncio.Lock()
-        self._next_request_at = 0.0
+        self._rate_limit = RateLimit(REQUEST_BURST, REQUESTS_PER_SECOND)
         self._abandoned: deque[str] = deque(maxlen=100)
         self._warned: set[str] = set()
         self._connection = Connection(
@@ -187,7 +194,7 @@ class JobsService:
             await asyncio.sleep(delay)
 
     async def _request(self, topic: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        await self._pace()
+        await self._rate_limit.turn()
         token = uuid.uuid4().hex
         answer: asyncio.Future[dict[str, Any]] = (
             asyncio.get_running_loop().create_future()
@@ -217,16 +224,6 @@ class JobsService:
         except ConnectError:
             if not answer.done():
                 raise
-
-    async def _pace(self) -> None:
-        """Wait until another request keeps within AWS's rate.
-
-        Whoever is cancelled while waiting takes no other's turn.
-        """
-        clock = asyncio.get_running_loop().time
-        async with self._pacing:
-            await asyncio.sleep(self._next_request_at - clock())
-            self._next_request_at = clock() + MIN_REQUEST_INTERVAL_SECONDS
 
     def _is_ready(self) -> None:
         self._ready.set()
