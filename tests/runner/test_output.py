@@ -1,15 +1,26 @@
 """What a process writes: its end is kept, its amount does not matter."""
 
 import asyncio
+import json
+import os
+from pathlib import Path
+import pwd
 import sys
+import time
 
 from hypothesis import given, strategies as st
+import pytest
 
 from custom_components.aws_iot_jobs.runner.local import EVENT_OUTPUT_LIMIT
-from custom_components.aws_iot_jobs.runner.model import RunOutput, Stream
-from custom_components.aws_iot_jobs.runner.output import TAIL_BYTES, Tail
+from custom_components.aws_iot_jobs.runner.model import (
+    RunEvent,
+    RunOutput,
+    RunStarted,
+    Stream,
+)
+from custom_components.aws_iot_jobs.runner.output import TAIL_BYTES, LineCount, Tail
 
-from .bench import Bench
+from .bench import Bench, request
 from .programs import run_program
 
 # The tail
@@ -23,11 +34,19 @@ def test_a_tail_is_the_end_of_all_that_was_written(
     tail, whole = Tail(limit), Tail(limit)
     for chunk in chunks:
         tail.feed(chunk)
-    written = b"".join(chunks)
-    whole.feed(written)
+    whole.feed(b"".join(chunks))
     assert tail.text() == whole.text()
-    unfinished = bool(written) and not written.endswith(b"\n")
-    assert tail.lines == whole.lines == written.count(b"\n") + unfinished
+
+
+@given(st.lists(st.text("ab\n", max_size=5)))
+def test_lines_are_counted_however_they_are_cut(chunks: list[str]) -> None:
+    """An unfinished last one is one, too."""
+    count = LineCount()
+    for chunk in chunks:
+        count.feed(chunk.encode())
+    written = "".join(chunks)
+    unfinished = bool(written) and not written.endswith("\n")
+    assert count.lines == written.count("\n") + unfinished
 
 
 @given(st.text(max_size=60), st.integers(min_value=4, max_value=40))
@@ -121,6 +140,63 @@ async def test_a_run_tells_its_output_as_it_comes_up_to_a_limit(bench: Bench) ->
     told = [event for event in bench.events if isinstance(event, RunOutput)]
     assert any(event.stream is Stream.STDERR for event in told)
     assert result.stdout.endswith("1000000\n")
+
+
+async def test_the_end_of_a_flood_is_kept_byte_for_byte(bench: Bench) -> None:
+    """Of both streams, which are read in turns."""
+    result = await bench.shell("seq 3000000 >&2 & seq 2000000 3000000; wait")
+    numbers = "".join(f"{number}\n" for number in range(2_990_000, 3_000_001))
+    assert result.stdout == result.stderr == numbers[-TAIL_BYTES:]
+    assert result.stderr_lines == 3_000_000
+
+
+async def test_a_process_writes_on_while_the_event_loop_is_busy(
+    bench: Bench,
+) -> None:
+    """Home Assistant is, at times: a MiB of output waits for it, not the step."""
+    written = bench.directory / "written"
+    in_time = False
+
+    def block(event: RunEvent) -> None:
+        nonlocal in_time
+        if isinstance(event, RunStarted):
+            give_up_at = time.monotonic() + 10
+            while not written.exists() and time.monotonic() < give_up_at:
+                time.sleep(0.01)
+            in_time = written.exists()
+
+    script = f"head -c 1000000 /dev/zero >&2; head -c 1000000 /dev/zero; : >{written}"
+    result = await bench.runner.run(request("sh", "-c", script), block)
+    assert in_time
+    assert result.stdout == result.stderr == "\0" * TAIL_BYTES
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes others unasked")
+def test_where_the_system_grants_no_large_pipe_all_is_read(open_path: Path) -> None:
+    """A user without privileges has pipes of so many bytes, and then small ones."""
+    os.chown(open_path, *2 * (pwd.getpwnam("nobody").pw_uid,))
+    script = "head -c 10000000 /dev/zero | tr '\\0' x; echo; echo end"
+    settings = {"argv": ["sh", "-c", script], "take_pipes": True}
+    result = json.loads(
+        run_program("unprivileged", str(open_path), json.dumps(settings))
+    )
+    assert (result["outcome"], result["exit_status"]) == ("exited", 0)
+    assert result["stdout"] == "x" * (TAIL_BYTES - 5) + "\nend\n"
+
+
+@pytest.mark.alone
+async def test_the_event_loop_is_free_while_both_streams_flood(bench: Bench) -> None:
+    """No turn of it takes long, and others have theirs all the time."""
+    script = "head -c 300000000 /dev/zero >&2 & head -c 300000000 /dev/zero; wait"
+    run = asyncio.create_task(bench.shell(script))
+    turns, longest, last = 0, 0.0, time.perf_counter()
+    while not run.done():
+        await asyncio.sleep(0)
+        now = time.perf_counter()
+        turns, longest, last = turns + 1, max(longest, now - last), now
+    assert (await run).exit_status == 0
+    assert turns > 1000
+    assert longest < 0.1
 
 
 def test_a_gigabyte_of_output_takes_little_memory() -> None:

@@ -283,7 +283,7 @@ async def test_what_was_replaced_after_the_look_is_not_started(bench: Bench) -> 
     launch = prepare(request, bench.handlers, bench.directory / "work")
     write(bench.handlers / "new", "#!/bin/sh\necho other\n").rename(file)
     with pytest.raises(RunRefusedError, match=r"x\.sh was replaced while"):
-        await _start(launch)
+        _spawn(launch)
 
 
 async def test_what_was_written_anew_after_the_look_is_not_started(
@@ -300,14 +300,8 @@ async def test_what_was_written_anew_after_the_look_is_not_started(
     file.write_text("#!/bin/sh\necho other\n")
     assert file.stat().st_ino == launch.executable.inode
     with pytest.raises(RunRefusedError, match=r"x\.sh was replaced while"):
-        await _start(launch)
+        _spawn(launch)
 
 
-async def _start(launch: Launch) -> None:
-    await spawn(
-        launch.argv,
-        launch.executable,
-        launch.environment,
-        launch.directory,
-        asyncio.SubprocessProtocol(),
-    )
+def _spawn(launch: Launch) -> None:
+    spawn(launch.argv, launch.executable, launch.environment, launch.directory)

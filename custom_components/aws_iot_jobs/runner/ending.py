@@ -35,14 +35,16 @@ type Send = Callable[[frozenset[int], Sequence[signal.Signals]], Awaitable[None]
 
 
 async def end_groups(
-    look: Look, send: Send, *, grace: float, hurry: asyncio.Event | None = None
+    look: Look, send: Send, *, grace: float, hurry: asyncio.Future[None] | None = None
 ) -> frozenset[int]:
     """End all groups that `look` finds, and those that it finds meanwhile.
 
-    SIGTERM, `grace` seconds, or fewer once `hurry` is set, then SIGKILL. Returns the groups
+    SIGTERM, `grace` seconds, or fewer once `hurry` is done, then SIGKILL. Returns the groups
     that not even SIGKILL has ended. Raises what `look` raises.
     """
-    groups = await _terminate(look, send, grace, hurry or asyncio.Event())
+    if hurry is None:
+        hurry = asyncio.get_running_loop().create_future()
+    groups = await _terminate(look, send, grace, hurry)
     if groups:
         groups = await _kill(look, send)
     if groups:
@@ -69,20 +71,8 @@ async def send_signals(
         await _signal_by_command(groups, numbers, signal_command)
 
 
-async def wait_for_any(seconds: float, *events: asyncio.Event) -> None:
-    """Wait until one of the events is set, but no longer than some seconds."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(
-            waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-    finally:
-        for task in waiting:
-            task.cancel()
-
-
 async def _terminate(
-    look: Look, send: Send, grace: float, hurry: asyncio.Event
+    look: Look, send: Send, grace: float, hurry: asyncio.Future[None]
 ) -> frozenset[int]:
     """Ask all groups to end, and wait for it; return those that do not in time."""
     loop = asyncio.get_running_loop()
@@ -90,13 +80,14 @@ async def _terminate(
     asked: frozenset[int] = frozenset()
     pauses = _pauses()
     seen = await asyncio.to_thread(look)
-    while seen.groups and loop.time() < kill_at and not hurry.is_set():
+    while seen.groups and loop.time() < kill_at and not hurry.done():
         # What is started to tidy up is left to its leader for as long as that lives.
         if not (asked and seen.led) and (new := seen.groups - asked):
             # A stopped process acts on SIGTERM only when it goes on.
             await send(new, (signal.SIGTERM, signal.SIGCONT))
             asked |= new
-        await wait_for_any(min(next(pauses), kill_at - loop.time()), hurry)
+        pause = min(next(pauses), kill_at - loop.time())
+        await asyncio.wait((hurry,), timeout=pause)
         seen = await asyncio.to_thread(look)
     return seen.groups
 

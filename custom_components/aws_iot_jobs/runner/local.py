@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+import contextlib
+from dataclasses import dataclass
 import errno
 import logging
+import os
 from pathlib import Path
 import signal
 
@@ -22,8 +25,9 @@ from .model import (
     StepRequest,
     Stream,
 )
-from .output import Tail
+from .output import LineCount, Tail
 from .process import Ended, Process
+from .spawn import Spawned, spawn
 from .started import begin_start, forget_start, note_start, read_start
 
 _LOGGER = logging.getLogger(__name__)
@@ -108,8 +112,7 @@ class LocalRunner:
 
     async def release(self, job_key: str) -> None:
         """Remove the directory that the steps of a job shared, and what is noted of it."""
-        await asyncio.to_thread(remove_job_directory, self._work_directory, job_key)
-        await self._forget(job_key)
+        await asyncio.to_thread(self._release_now, job_key)
 
     async def _run(
         self,
@@ -119,77 +122,80 @@ class LocalRunner:
     ) -> RunResult:
         output = _Output(request.run_id, on_event)
         try:
-            launch = await asyncio.to_thread(self._prepare, request)
-            if outcome := stops.outcome or _without_time(request):
-                await self._forget(request.job_key)
-                return RunResult(outcome=outcome)
-            process = await self._start(request, launch, output)
+            process = await self._start(request, stops, output)
         except RunRefusedError as err:
             return RunResult(outcome=RunOutcome.REFUSED, detail=str(err))
+        if isinstance(process, RunOutcome):
+            return RunResult(outcome=process)
         try:
-            return await self._attend(request, launch, process, stops, output)
+            output.begin(process.pid)
+            outcome = await _watch(process, request.timeout, stops)
+            # Where a job is to end, nothing of it works beside the next one. A daemon that
+            # a step has left on purpose goes on with the job, and over a restart of its
+            # agent.
+            of_the_job = outcome in (RunOutcome.STOPPED, RunOutcome.TIMED_OUT)
+            ended = await process.end(
+                self._grace,
+                setting=self._setting(request.job_key) if of_the_job else "",
+                hurry=stops.hurry,
+            )
         except BaseException:
             process.kill()
             raise
-
-    def _prepare(self, request: StepRequest) -> Launch:
-        launch = prepare(request, self._handler_directory, self._work_directory)
-        begin_start(self._work_directory, request.job_key, request.run_id)
-        return launch
-
-    async def _start(
-        self, request: StepRequest, launch: Launch, output: "_Output"
-    ) -> Process:
-        try:
-            return await _start(launch, output)
-        except RunRefusedError:
-            await self._forget(request.job_key)
-            raise
-
-    async def _attend(
-        self,
-        request: StepRequest,
-        launch: Launch,
-        process: Process,
-        stops: "_Stops",
-        output: "_Output",
-    ) -> RunResult:
-        """Wait for a process that has started, and end all of it."""
-        leader, outcome = await asyncio.gather(
-            self._note(request, launch, process, output),
-            _watch(process, request.timeout, stops),
-        )
-        # Where a job is to end, nothing of it works beside the next one. A daemon that a
-        # step has left on purpose goes on with the job, and over a restart of its agent.
-        of_the_job = outcome in (RunOutcome.STOPPED, RunOutcome.TIMED_OUT)
-        ended = await process.end(
-            self._grace,
-            leader=leader,
-            setting=self._setting(request.job_key) if of_the_job else "",
-            hurry=stops.hurry,
-        )
         return output.result(outcome, ended)
 
-    async def _note(
-        self,
-        request: StepRequest,
-        launch: Launch,
-        process: Process,
-        output: "_Output",
-    ) -> Leader:
-        """Have it on record that a process has started, then tell of it."""
-        leader = await asyncio.to_thread(
-            note_start,
-            self._work_directory,
-            request.job_key,
-            process.pid,
-            launch.signal_command,
-        )
-        output.tell_held()
-        return leader
+    async def _start(
+        self, request: StepRequest, stops: "_Stops", output: "_Output"
+    ) -> Process | RunOutcome:
+        """Start the process of a step, or return what it has come to without one.
 
-    async def _forget(self, job_key: str) -> None:
-        await asyncio.to_thread(forget_start, self._work_directory, job_key)
+        A call that is cancelled ends at once what it has started.
+        """
+        loop = asyncio.get_running_loop()
+        starting = loop.run_in_executor(None, self._start_now, request, stops)
+        try:
+            started = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(RunRefusedError):
+                if isinstance(started := await starting, _Started):
+                    started.attend(output).kill()
+            raise
+        if isinstance(started, RunOutcome):
+            return started
+        return started.attend(output)
+
+    def _start_now(
+        self, request: StepRequest, stops: "_Stops"
+    ) -> "_Started | RunOutcome":
+        """Do so, from the first look-up to the last note, in one go in a thread.
+
+        When the event loop hears of it, the start is on record: whoever is told of the run
+        is not ahead of what a next life of the agent will know.
+        """
+        work, job_key = self._work_directory, request.job_key
+        launch = prepare(request, self._handler_directory, work)
+        begin_start(work, job_key, request.run_id)
+        if outcome := stops.outcome or _without_time(request):
+            forget_start(work, job_key)
+            return outcome
+        try:
+            spawned = _spawn(launch)
+        except RunRefusedError:
+            forget_start(work, job_key)
+            raise
+        try:
+            leader = note_start(
+                work, job_key, spawned.process.pid, launch.signal_command
+            )
+        except BaseException:
+            with contextlib.suppress(PermissionError):
+                os.killpg(spawned.process.pid, signal.SIGKILL)
+            raise
+        return _Started(spawned, leader, launch.signal_command)
+
+    def _release_now(self, job_key: str) -> None:
+        remove_job_directory(self._work_directory, job_key)
+        forget_start(self._work_directory, job_key)
 
     def _setting(self, job_key: str) -> str:
         return f"{VARIABLE}={job_directory(self._work_directory, job_key)}"
@@ -199,57 +205,50 @@ class _Stops:
     """Why a run is to end before its time: a state that is looked at after every wait."""
 
     def __init__(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
         self.stop = stop
-        self.cancelled = asyncio.Event()
-        self.hurry = asyncio.Event()
+        self.cancelled: asyncio.Future[None] = loop.create_future()
+        self.hurry: asyncio.Future[None] = loop.create_future()
 
     def cancel(self) -> None:
         """Have the run end; the second time, without grace."""
-        (self.hurry if self.cancelled.is_set() else self.cancelled).set()
+        for how in (self.cancelled, self.hurry):
+            if not how.done():
+                how.set_result(None)
+                return
 
     @property
     def outcome(self) -> RunOutcome | None:
         """What a run has come to that ends by them, if it is to end."""
         if self.stop.is_set():
             return RunOutcome.STOPPED
-        return RunOutcome.INTERRUPTED if self.cancelled.is_set() else None
+        return RunOutcome.INTERRUPTED if self.cancelled.done() else None
 
 
 class _Output:
-    """What one run tells: its start, its output up to a limit, and the tails of that.
-
-    Nothing is told until its start is on record: whoever acts on it must not be ahead of
-    what a next life of the agent will know.
-    """
+    """What one run tells: its start, its output up to a limit, and the tails of that."""
 
     def __init__(self, run_id: str, on_event: Callable[[RunEvent], None]) -> None:
         self._run_id = run_id
         self._on_event = on_event
         self._tails = {stream: Tail() for stream in Stream}
+        self._stderr_lines = LineCount()
         self._left = EVENT_OUTPUT_LIMIT
-        self._held: list[RunEvent] | None = []
         self._failed = False
-
-    def tell_held(self) -> None:
-        """Tell what has been held back, and from here on all at once."""
-        held, self._held = self._held or [], None
-        for event in held:
-            self._tell(event)
 
     def begin(self, pid: int) -> None:
         self._tell(RunStarted(run_id=self._run_id, pid=pid))
 
-    def feed(self, stream: Stream, data: bytes) -> None:
-        self._tails[stream].feed(data)
+    def feed(self, stream: Stream, data: bytearray, size: int) -> None:
+        self._tails[stream].feed(data, size)
+        if stream is Stream.STDERR:
+            self._stderr_lines.feed(data, size)
         if self._left > 0:
-            told = data[: self._left]
+            told = bytes(data[: min(size, self._left)])
             self._left -= len(told)
             self._tell(RunOutput(run_id=self._run_id, stream=stream, data=told))
 
     def _tell(self, event: RunEvent) -> None:
-        if self._held is not None:
-            self._held.append(event)
-            return
         try:
             self._on_event(event)
         except Exception:
@@ -264,29 +263,35 @@ class _Output:
             outcome = RunOutcome.EXITED
         if outcome is RunOutcome.EXITED and by_signal:
             outcome = RunOutcome.SIGNALED
-        stderr = self._tails[Stream.STDERR]
         return RunResult(
             outcome=outcome,
             exit_status=None if by_signal else returncode,
             signal=_signal_name(-returncode) if returncode and by_signal else None,
             detail=_not_ended(ended),
             stdout=self._tails[Stream.STDOUT].text(),
-            stderr=stderr.text(),
-            stderr_lines=stderr.lines,
+            stderr=self._tails[Stream.STDERR].text(),
+            stderr_lines=self._stderr_lines.lines,
         )
 
 
-async def _start(launch: Launch, output: _Output) -> Process:
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A process that runs and is on record, and that nobody attends to yet."""
+
+    spawned: Spawned
+    leader: Leader
+    signal_command: tuple[str, ...]
+
+    def attend(self, output: _Output) -> Process:
+        """Read its output, and wait for its end."""
+        return Process(self.spawned, self.leader, output.feed, self.signal_command)
+
+
+def _spawn(launch: Launch) -> Spawned:
     """Start a process. Raises RunRefusedError when the system does not."""
     try:
-        return await Process.start(
-            launch.argv,
-            executable=launch.executable,
-            environment=launch.environment,
-            directory=launch.directory,
-            on_start=output.begin,
-            on_output=output.feed,
-            signal_command=launch.signal_command,
+        return spawn(
+            launch.argv, launch.executable, launch.environment, launch.directory
         )
     except OSError as err:
         problem = err.strerror
@@ -300,18 +305,16 @@ async def _start(launch: Launch, output: _Output) -> Process:
 
 async def _watch(process: Process, timeout: float | None, stops: _Stops) -> RunOutcome:
     """Wait for a process, its time limit or a stop, whichever is first."""
-    exited = asyncio.ensure_future(process.exited())
-    stopped = [
-        asyncio.ensure_future(event.wait()) for event in (stops.stop, stops.cancelled)
-    ]
+    stopped = asyncio.ensure_future(stops.stop.wait())
     try:
-        done, _ = await asyncio.wait(
-            (exited, *stopped), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        await asyncio.wait(
+            (process.exited, stopped, stops.cancelled),
+            timeout=timeout,
+            return_when=asyncio.FIRST_COMPLETED,
         )
     finally:
-        for waiting in (exited, *stopped):
-            waiting.cancel()
-    if exited in done:
+        stopped.cancel()
+    if process.exited.done():
         return RunOutcome.EXITED
     return stops.outcome or RunOutcome.TIMED_OUT
 

@@ -9,27 +9,42 @@ _CONTROL_SEQUENCE = re.compile(rb"\x9b[0-?]{1,32}[ -/]*+[@-~]")
 _REPLACE = "aws_iot_jobs.replace"
 
 
-class Tail:
-    """The last bytes of a stream, and how many lines it had."""
+class LineCount:
+    """How many lines a stream had."""
 
-    def __init__(self, limit: int = TAIL_BYTES) -> None:
-        """Keep at most `limit` bytes."""
-        self._limit = limit
-        self._data = b""
+    def __init__(self) -> None:
+        """Count from none."""
         self._newlines = 0
-        self._cut = False
+        self._unfinished = False
 
-    def feed(self, data: bytes) -> None:
-        """Take what was written next."""
-        self._newlines += data.count(b"\n")
-        if len(self._data) + len(data) > self._limit:
-            self._cut = True
-        self._data = (self._data + data[-self._limit :])[-self._limit :]
+    def feed(self, data: bytes | bytearray, size: int | None = None) -> None:
+        """Take what was written next: so many bytes at the beginning of `data`, or all."""
+        end = len(data) if size is None else size
+        self._newlines += data.count(b"\n", 0, end)
+        if end:
+            self._unfinished = data[end - 1] != ord("\n")
 
     @property
     def lines(self) -> int:
         """How many lines were written; an unfinished last one counts."""
-        return self._newlines + (not self._data.endswith(b"\n") and self._data != b"")
+        return self._newlines + self._unfinished
+
+
+class Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self, limit: int = TAIL_BYTES) -> None:
+        """Keep at most `limit` bytes."""
+        self._limit = limit
+        self._data = bytearray()
+        self._cut = False
+
+    def feed(self, data: bytes | bytearray, size: int | None = None) -> None:
+        """Take what was written next: so many bytes at the beginning of `data`, or all."""
+        end = len(data) if size is None else size
+        self._cut |= len(self._data) + end > self._limit
+        self._data += data[max(0, end - self._limit) : end]
+        del self._data[: -self._limit]
 
     def text(self) -> str:
         """Return what was kept; undecodable bytes become U+FFFD.

@@ -5,56 +5,26 @@ what it leaves running in the background gets SIGTERM, and after the grace time 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 import contextlib
 from dataclasses import dataclass
 from functools import partial
 import os
-from pathlib import Path
 import signal
-from typing import Self
 
-from .ending import end_groups, send_signals, wait_for_any
-from .executable import Executable
+from .ending import end_groups, send_signals
 from .family import Family, Leader, Seen
-from .model import RunRefusedError, Stream
+from .model import Stream
+from .pipes import PipeReader
 from .proc import CannotLookError, SpareDescriptor, group_answers
-from .spawn import spawn
+from .reaping import reaped
+from .spawn import Spawned
 
 # How long a pipe may stay open after the session has ended: by then only a process that has
 # left it, a daemon, can hold it.
 _DRAIN_SECONDS = 1.0
 # How long the event loop may take to notice that a process has ended.
 _REAP_SECONDS = 5.0
-_STREAMS = {1: Stream.STDOUT, 2: Stream.STDERR}
-
-
-class _Protocol(asyncio.SubprocessProtocol):
-    """Tell of the start, hand on the output, and remember the end."""
-
-    def __init__(
-        self,
-        on_start: Callable[[int], None],
-        on_output: Callable[[Stream, bytes], None],
-    ) -> None:
-        self._on_start = on_start
-        self._on_output = on_output
-        self.exited = asyncio.Event()
-        self.closed = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._on_start(transport.get_pid())
-
-    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        assert isinstance(data, bytes)
-        self._on_output(_STREAMS[fd], data)
-
-    def process_exited(self) -> None:
-        self.exited.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,87 +46,45 @@ class Process:
 
     def __init__(
         self,
-        transport: asyncio.SubprocessTransport,
-        protocol: _Protocol,
-        signal_command: tuple[str, ...],
+        spawned: Spawned,
+        leader: Leader,
+        on_output: Callable[[Stream, bytearray, int], None],
+        signal_command: tuple[str, ...] = (),
     ) -> None:
-        """Use `start`."""
-        self._transport = transport
-        self._protocol = protocol
+        """Take over a process that has been spawned, and read what it writes.
+
+        `leader` is this process, with the time of its start where that is known.
+        `on_output` is told where so many bytes at the beginning of a buffer come from.
+        `signal_command` begins the argv of a command that signals the session where this
+        process may not.
+        """
+        self.pid = spawned.process.pid
+        self.exited = reaped(spawned.process)
+        self._leader = leader
         self._signal_command = signal_command
         self._spare = SpareDescriptor()
         self._by_itself: bool | None = None
-        self.pid = transport.get_pid()
-
-    @classmethod
-    async def start(
-        cls,
-        argv: Iterable[str],
-        *,
-        executable: Executable,
-        environment: Mapping[str, str],
-        directory: Path,
-        on_start: Callable[[int], None],
-        on_output: Callable[[Stream, bytes], None],
-        signal_command: tuple[str, ...] = (),
-    ) -> Self:
-        """Start a process with no input and exactly this environment.
-
-        What runs is `executable`, whatever `argv` begins with; a script without an
-        interpreter line by /bin/sh, as `execvp` does it. `on_start` is told its id, and
-        then `on_output` what it writes. `signal_command` begins the argv of a command that
-        signals the group where this process may not. Raises RunRefusedError or OSError
-        when it cannot be started. A call that is cancelled ends at once what it has
-        started.
-        """
-        spawning = spawn(
-            tuple(argv),
-            executable,
-            dict(environment),
-            directory,
-            _Protocol(on_start, on_output),
+        self._readers = (
+            PipeReader(spawned.stdout, partial(on_output, Stream.STDOUT)),
+            PipeReader(spawned.stderr, partial(on_output, Stream.STDERR)),
         )
-        # A start that is broken off in the middle would leave pipes and children.
-        starting = asyncio.ensure_future(spawning)
-        try:
-            transport, protocol = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            with contextlib.suppress(OSError, ValueError, RunRefusedError):
-                cls(*await starting, signal_command).kill()
-            raise
-        return cls(transport, protocol, signal_command)
-
-    async def exited(self) -> None:
-        """Wait until the process itself has ended."""
-        await self._protocol.exited.wait()
 
     async def end(
-        self,
-        grace: float,
-        *,
-        leader: Leader | None = None,
-        setting: str = "",
-        hurry: asyncio.Event | None = None,
+        self, grace: float, *, setting: str, hurry: asyncio.Future[None]
     ) -> Ended:
         """End what still runs of its session: SIGTERM, `grace` seconds, SIGKILL.
 
-        `leader` is this process, with the time of its start where that is known. What
-        carries the `NAME=value` of `setting` in its environment is ended too. Once `hurry`
-        is set, there is no more grace time. Returns when all output has been read.
+        What carries `setting`, a `NAME=value`, in its environment is ended too, if it is not
+        empty. Once `hurry` is done, there is no more grace time. Returns when all output has
+        been read.
         """
-        hurry = hurry or asyncio.Event()
-        family = Family(leader or Leader(pid=self.pid), setting)
         try:
-            left = await end_groups(
-                partial(self._look, family), self._send, grace=grace, hurry=hurry
-            )
-            if not left:
-                await wait_for_any(_REAP_SECONDS, self._protocol.exited)
+            left = await self._end_family(grace, setting, hurry)
             await self._close(hurry)
         finally:
             self._spare.close()
         return Ended(
-            returncode=self._transport.get_returncode(),
+            returncode=self._returncode(),
             by_itself=self._by_itself in (None, True),
             left=left,
         )
@@ -165,8 +93,19 @@ class Process:
         """End it at once, where nobody is left to wait for its end."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._transport.close()
+        for reader in self._readers:
+            reader.close()
         self._spare.close()
+
+    async def _end_family(
+        self, grace: float, setting: str, hurry: asyncio.Future[None]
+    ) -> frozenset[int]:
+        """End what lives; return the process groups that could not be ended."""
+        look = partial(self._look, Family(self._leader, setting))
+        left = await end_groups(look, self._send, grace=grace, hurry=hurry)
+        if not left:
+            await asyncio.wait((self.exited,), timeout=_REAP_SECONDS)
+        return left
 
     def _look(self, family: Family, *, deep: bool = False) -> Seen:
         """Return what lives; where that cannot be seen, what the kernel answers for."""
@@ -185,7 +124,7 @@ class Process:
 
     def _has_ended(self) -> bool:
         """Tell whether the process has ended, be the event loop told of it or not."""
-        if self._protocol.exited.is_set():
+        if self.exited.done():
             return True
         try:
             look = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -193,11 +132,18 @@ class Process:
         except ChildProcessError:
             return True
 
-    async def _close(self, hurry: asyncio.Event) -> None:
+    def _returncode(self) -> int | None:
+        return self.exited.result() if self.exited.done() else None
+
+    async def _close(self, hurry: asyncio.Future[None]) -> None:
         """Read the rest of the output, but do not wait for a daemon that holds a pipe."""
-        closed = self._protocol.closed
-        if self._protocol.exited.is_set():
-            await wait_for_any(_DRAIN_SECONDS, closed, hurry)
-        self._transport.close()
-        if self._protocol.exited.is_set():
-            await closed.wait()
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + _DRAIN_SECONDS
+        for reader in self._readers:
+            if self.exited.done() and not reader.closed.done():
+                await asyncio.wait(
+                    (reader.closed, hurry),
+                    timeout=max(0, give_up_at - loop.time()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            reader.close()

@@ -1,68 +1,81 @@
-"""Start a process: a session of its own, no input, and nothing of this process but what is given."""
+"""Start a process: a session of its own, no input, and nothing of this process but what is given.
 
-import asyncio
-from collections.abc import Iterator
+Blocks, until the process runs: not for an event loop.
+"""
+
+from collections.abc import Iterator, Mapping
 import contextlib
+from dataclasses import dataclass
 import errno
+import io
 from pathlib import Path
 import signal
+import subprocess
 from typing import Final
 
 from .executable import Executable, is_program, require_shell_script
 from .model import RunRefusedError
+from .pipes import enlarge
 
 _SHELL: Final = Path("/bin/sh")
 
 
-async def spawn[Protocol: asyncio.SubprocessProtocol](
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawned:
+    """A process that runs, and our ends of the pipes that it writes to."""
+
+    process: subprocess.Popen[bytes]
+    stdout: io.FileIO
+    stderr: io.FileIO
+
+
+def spawn(
     argv: tuple[str, ...],
     executable: Executable,
-    environment: dict[str, str],
+    environment: Mapping[str, str],
     directory: Path,
-    protocol: Protocol,
-) -> tuple[asyncio.SubprocessTransport, Protocol]:
+) -> Spawned:
     """Start a process that leads a session, with exactly this environment and no input.
 
     What runs is `executable`, whatever the first word of `argv` is. What the system does
     not know runs by /bin/sh if it is text, as `execvp` does it. Raises RunRefusedError for
-    a file that cannot run or was replaced, and OSError when the system does not start it.
+    a file that cannot run or was replaced, and OSError or ValueError when the system does
+    not start it.
     """
     executable.require_unchanged()
     try:
-        return await _spawn(argv, executable.path, environment, directory, protocol)
+        return _spawn(argv, executable.path, environment, directory)
     except OSError as err:
         if err.errno == errno.ENOENT:
-            await asyncio.to_thread(_require_loader, executable.path)
+            _require_loader(executable.path)
         if err.errno != errno.ENOEXEC:
             raise
-    await asyncio.to_thread(require_shell_script, executable.path)
+    require_shell_script(executable.path)
     script = argv[0] if "/" in argv[0] else str(executable.path)
-    return await _spawn(
-        (str(_SHELL), script, *argv[1:]), _SHELL, environment, directory, protocol
-    )
+    return _spawn((str(_SHELL), script, *argv[1:]), _SHELL, environment, directory)
 
 
-async def _spawn[Protocol: asyncio.SubprocessProtocol](
-    argv: tuple[str, ...],
-    file: Path,
-    environment: dict[str, str],
-    directory: Path,
-    protocol: Protocol,
-) -> tuple[asyncio.SubprocessTransport, Protocol]:
-    loop = asyncio.get_running_loop()
-    spawning = loop.subprocess_exec(
-        lambda: protocol,
-        *argv,
-        executable=str(file),
-        stdin=asyncio.subprocess.DEVNULL,
-        env=environment,
-        cwd=directory,
-        start_new_session=True,
-    )
+def _spawn(
+    argv: tuple[str, ...], file: Path, environment: Mapping[str, str], directory: Path
+) -> Spawned:
     with _no_signal_blocked():
-        # The process is there before this task waits for the first time.
-        spawned = asyncio.Task(spawning, loop=loop, eager_start=True)
-    return await spawned
+        process = subprocess.Popen(
+            argv,
+            executable=file,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            cwd=directory,
+            start_new_session=True,
+        )
+    stdout, stderr = process.stdout, process.stderr
+    assert isinstance(stdout, io.FileIO)
+    assert isinstance(stderr, io.FileIO)
+    for pipe in (stdout, stderr):
+        enlarge(pipe)
+    return Spawned(process=process, stdout=stdout, stderr=stderr)
 
 
 def _require_loader(file: Path) -> None:

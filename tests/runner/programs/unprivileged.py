@@ -5,11 +5,15 @@ and `kill_seconds` in seconds. `cancel` is what the step writes when it is to be
 `hidepid` hides processes of others in /proc, or /proc as a whole if it is "all". Prints
 the result as JSON.
 
+`take_pipes` takes all the room that the system grants the user for pipes.
+
 With `kill`, the agent is killed once the step writes that, and recovers it in its next life.
 """
 
 import asyncio
+import contextlib
 import dataclasses
+import fcntl
 import json
 import logging
 import os
@@ -21,6 +25,8 @@ import sys
 from typing import Any
 
 from .standalone import ending, local, model
+
+_MANY_DESCRIPTORS = 800
 
 
 async def _run(
@@ -74,6 +80,16 @@ def _hide_processes(hidepid: str) -> None:
         subprocess.run(["mount", *mount], check=True)
 
 
+def _take_pipes() -> list[int]:
+    taken: list[int] = []
+    with contextlib.suppress(PermissionError):
+        while len(taken) < _MANY_DESCRIPTORS:
+            taken += os.pipe()
+            fcntl.fcntl(taken[-1], fcntl.F_SETPIPE_SZ, 1024 * 1024)
+        raise AssertionError("the system grants as many large pipes as one wants")
+    return taken
+
+
 async def _run_until_killed(runner: local.LocalRunner, kill: str, **asked: Any) -> None:
     def on_event(event: model.RunEvent) -> None:
         if isinstance(event, model.RunOutput) and kill.encode() in event.data:
@@ -105,11 +121,14 @@ def _main(directory: Path, settings: dict[str, Any]) -> None:
     if hidepid := settings.pop("hidepid", ""):
         _hide_processes(hidepid)
     _become("nobody")
+    pipes = _take_pipes() if settings.pop("take_pipes", False) else []
     runner = local.LocalRunner(directory, directory / "work", grace=0.5)
     if "kill" in settings:
         _live_twice(runner, settings)
     else:
         sys.stdout.write(json.dumps(asyncio.run(_run(runner, **settings))))
+    for descriptor in pipes:
+        os.close(descriptor)
 
 
 _main(Path(sys.argv[1]), json.loads(sys.argv[2]))
