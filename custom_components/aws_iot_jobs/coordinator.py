@@ -55,6 +55,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self._issues = AgentIssues(hass, issues)
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0
+        self._connected = False
 
     @callback
     def async_start(self) -> None:
@@ -140,13 +141,14 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         if ended:
             # It may have failed because of a handler that may not run.
             self.watch.async_look_soon()
-        if state.connected:
+        if state.connected and not self._connected:
             self._refusals = 0
             self._withdraw_reauth()
         elif isinstance(state.error, CredentialsError):
             self._refusals += 1
             if self._refusals == REFUSALS_BEFORE_REAUTH:
                 self.config_entry.async_start_reauth(self.hass)
+        self._connected = state.connected
 
     def _withdraw_reauth(self) -> None:
         """Ask for no other certificate any more: this one is accepted again."""

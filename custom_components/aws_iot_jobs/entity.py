@@ -1,5 +1,8 @@
 """What all entities of a thing have in common."""
 
+from typing import override
+
+from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -33,3 +36,13 @@ class JobsEntity(CoordinatorEntity[JobsCoordinator]):
             model="AWS IoT thing",
             sw_version=coordinator.version,
         )
+        self._shown: object = None
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Show what has changed: of a job's many changes, most concern other entities."""
+        shown = (self.available, self.state, self.extra_state_attributes)
+        if shown != self._shown:
+            self._shown = shown
+            self.async_write_ha_state()
