@@ -7,8 +7,11 @@ CannotLookError, and nobody may take it for the first.
 from collections.abc import Callable, Iterable
 import contextlib
 from dataclasses import dataclass
+import errno
+import fcntl
 import os
 from pathlib import Path
+import threading
 
 _STAT_BYTES = 4096
 
@@ -136,6 +139,35 @@ def group_answers(group: int) -> bool:
         return False
     except PermissionError:
         pass
+    return True
+
+
+def is_surely_unused(number: int) -> bool:
+    """Tell whether it is sure that neither a process nor a group or session has this id.
+
+    Linux looks up the number, whatever has it, and be it zombies alone: unlike a look at
+    /proc, that misses nothing that is begun meanwhile, and nothing that is hidden. Old
+    kernels never say that a number is unused. What emulates Linux may look for processes
+    and groups alone; it does not find the id of a thread, which is neither.
+    """
+    if _is_in_use(number):
+        return False
+    threads = {thread.native_id for thread in threading.enumerate()} - {os.getpid()}
+    return any(_is_in_use(thread) for thread in threads if thread is not None)
+
+
+def _is_in_use(number: int) -> bool:
+    """Tell whether the kernel takes an id for one that could be told of input."""
+    try:
+        descriptor = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, -number)
+    except OSError as err:
+        return err.errno != errno.ESRCH
+    finally:
+        os.close(descriptor)
     return True
 
 

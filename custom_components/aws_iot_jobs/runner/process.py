@@ -16,7 +16,7 @@ from .ending import end_groups, send_signals
 from .family import Family, Leader, Seen
 from .model import Stream
 from .pipes import PipeReader
-from .proc import CannotLookError, SpareDescriptor, group_answers
+from .proc import CannotLookError, SpareDescriptor, group_answers, is_surely_unused
 from .reaping import reaped
 from .spawn import Spawned
 
@@ -78,8 +78,10 @@ class Process:
         empty. Once `hurry` is done, there is no more grace time. Returns when all output has
         been read.
         """
+        left: frozenset[int] = frozenset()
         try:
-            left = await self._end_family(grace, setting, hurry)
+            if setting or not self._is_gone():
+                left = await self._end_family(grace, setting, hurry)
             await self._close(hurry)
         finally:
             self._spare.close()
@@ -96,6 +98,10 @@ class Process:
         for reader in self._readers:
             reader.close()
         self._spare.close()
+
+    def _is_gone(self) -> bool:
+        """Tell whether it is sure that nothing of the session is left, not even a zombie."""
+        return self.exited.done() and is_surely_unused(self.pid)
 
     async def _end_family(
         self, grace: float, setting: str, hurry: asyncio.Future[None]
