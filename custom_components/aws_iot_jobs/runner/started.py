@@ -43,13 +43,13 @@ class Started:
 def begin_start(work_directory: Path, job_key: str, run_id: str) -> None:
     """Note that a run is about to be started, instead of what was noted before.
 
-    Where there is no space for it, the file is left empty, which says that something may
-    have been started. Raises RunRefusedError when there cannot be a file.
+    Where there is no space for it, the file is left without a whole line, which says that
+    something may have been started. Raises RunRefusedError when there cannot be a file.
     """
     file = _file(work_directory, job_key)
     begun = {"run_id": run_id, "boot_id": boot_id()}
     try:
-        _write(file, os.O_CREAT | os.O_TRUNC, begun)
+        _write(file, os.O_CREAT, begun)
     except OSError as err:
         if err.errno not in (errno.ENOSPC, errno.EDQUOT) or not file.exists():
             raise RunRefusedError(f"cannot write {file}: {err.strerror}") from err
@@ -119,10 +119,14 @@ def _start_time(pid: int) -> int | None:
     return None if status is None else status.started
 
 
-def _write(file: Path, flags: int, line: dict[str, Any]) -> None:
-    flags |= os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+def _write(file: Path, how: int, line: dict[str, Any]) -> None:
+    """Append a line to a file (O_APPEND), or make it the only one (O_CREAT)."""
+    flags = how | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(file, flags, mode=0o600)
     try:
+        if how == os.O_CREAT:
+            # Not to 0: what is written then, ext4 brings to the disk when it is closed.
+            os.ftruncate(descriptor, 1)
         os.write(descriptor, json.dumps(line).encode() + b"\n")
     finally:
         os.close(descriptor)
