@@ -9,12 +9,12 @@ import errno
 import os
 from pathlib import Path
 import stat
-from typing import Self
+from typing import NamedTuple, Self
 
 from .model import RunRefusedError
 
 _MAX_LINKS = 40
-_ROOT = Path("/")
+_ROOT = "/"
 
 
 def require_trusted_way(path: Path) -> None:
@@ -37,10 +37,18 @@ def require_trusted_way(path: Path) -> None:
 
 def require_trusted_way_to(path: Path) -> None:
     """Require the same of the way alone, whatever the mode and the owner of its end is."""
-    trusted, end = _Trusted.by_our_code(), path.resolve()
+    trusted, end = _Trusted.by_our_code(), str(path.resolve())
     for entry in _entries(path):
-        if entry != end:
+        if entry.path != end:
             _require_trusted(entry, path, trusted)
+
+
+class _Entry(NamedTuple):
+    """An entry of the file system, and the directory that it is in; "/" is in itself."""
+
+    path: str
+    found: os.stat_result
+    directory: os.stat_result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,7 @@ class _Trusted:
     @classmethod
     def by_our_code(cls) -> Self:
         """Return root, our own user, and who may change the way to this package."""
-        found = [entry.lstat() for entry in _entries(Path(__file__))]
+        found = [entry.found for entry in _entries(Path(__file__))]
         ours = [entry for entry in found if not stat.S_ISLNK(entry.st_mode)]
         # The sticky bit lets others add entries, but not change ours.
         open_to_others = [entry for entry in ours if not entry.st_mode & stat.S_ISVTX]
@@ -74,32 +82,36 @@ class _Trusted:
         return not by_group and not found.st_mode & stat.S_IWOTH
 
 
-def _entries(path: Path) -> Iterator[Path]:
+def _entries(path: Path) -> Iterator[_Entry]:
     """Yield all entries of the file system on the way to a path, links among them.
 
     Each is yielded before anything below it is looked at.
     """
-    yield _ROOT
-    here, names, links = _ROOT, list(reversed(path.parts[1:])), 0
+    root = os.lstat(_ROOT)
+    yield _Entry(_ROOT, root, root)
+    way, names, links = [("", root)], list(reversed(path.parts[1:])), 0
     while names:
         if (name := names.pop()) == "..":
-            here = here.parent
+            # The root is above itself.
+            way = way[:-1] or way
             continue
-        entry = here / name
-        yield entry
-        if not entry.is_symlink():
-            here = entry
+        here, directory = way[-1]
+        entry = f"{here}/{name}"
+        found = os.lstat(entry)
+        yield _Entry(entry, found, directory)
+        if not stat.S_ISLNK(found.st_mode):
+            way.append((entry, found))
             continue
         if (links := links + 1) > _MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        target = entry.readlink()
+        target = Path(entry).readlink()
         if target.is_absolute():
-            here = _ROOT
+            del way[1:]
         names += reversed(target.parts[target.is_absolute() :])
 
 
-def _require_trusted(entry: Path, path: Path, trusted: _Trusted) -> None:
-    found = entry.lstat()
+def _require_trusted(entry: _Entry, path: Path, trusted: _Trusted) -> None:
+    found = entry.found
     is_link = stat.S_ISLNK(found.st_mode)
     # Whoever owns a link cannot change it; what counts is who can put another in its place.
     if not is_link and not _may_stay(found, trusted):
@@ -108,11 +120,12 @@ def _require_trusted(entry: Path, path: Path, trusted: _Trusted) -> None:
             f"owner {found.st_uid}; expected no write permission for group and others, "
             f"and owner {os.geteuid()} or 0"
         )
-    open_directory = not trusted.alone_may_write(entry.parent.lstat())
+    open_directory = not trusted.alone_may_write(entry.directory)
     if open_directory and found.st_uid not in trusted.users:
         raise RunRefusedError(
-            f"{_on_the_way(entry, path)} has owner {found.st_uid}, and {entry.parent} is "
-            f"open to all; expected owner {os.geteuid()} or 0"
+            f"{_on_the_way(entry, path)} has owner {found.st_uid}, and "
+            f"{Path(entry.path).parent} is open to all; expected owner "
+            f"{os.geteuid()} or 0"
         )
 
 
@@ -122,5 +135,7 @@ def _may_stay(found: os.stat_result, trusted: _Trusted) -> bool:
     return found.st_uid in trusted.users and bool(may_write)
 
 
-def _on_the_way(entry: Path, path: Path) -> str:
-    return str(entry) if entry == path else f"{entry}, on the way to {path},"
+def _on_the_way(entry: _Entry, path: Path) -> str:
+    if entry.path == str(path):
+        return entry.path
+    return f"{entry.path}, on the way to {path},"
