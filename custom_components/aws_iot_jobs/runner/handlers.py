@@ -155,7 +155,10 @@ def _trusted(directory: Path, file: Path) -> Iterator[Path]:
 
 
 def _folders_between(directory: Path, file: Path) -> Iterator[Path]:
-    return (parent for parent in file.parents if directory in parent.parents)
+    """Yield the folders above a file that are below a directory, if it is below it."""
+    parents = list(file.parents)
+    if directory in parents:
+        yield from parents[: parents.index(directory)]
 
 
 def _require_private(path: Path) -> None:
