@@ -276,3 +276,17 @@ def test_the_time_of_a_job_is_known_where_it_ends_first(
     """Otherwise it comes after all that the steps may take."""
     opening = Report(details=_DETAILS, step_timer_minutes=opened)
     assert seconds_of_job(_handed_out(told), opening) == seconds
+
+
+async def test_late_news_of_the_running_job_cost_no_request(
+    device: Device, service: FakeJobsService
+) -> None:
+    """start-next may have begun what AWS still announces."""
+    await _idle(device, service)
+    job = service.create_job(document(command_step("sleep,0.5")))
+    await device.until(lambda state: state.job is not None)
+    late = job.as_execution() | {"status": "QUEUED", "versionNumber": 1}
+    topic = f"$aws/things/{THING}/jobs/notify-next"
+    await service.send_json(topic, {"execution": late})
+    await service.ended(job)
+    assert _asked(service)[:2] == ["start-next", "SUCCEEDED"]

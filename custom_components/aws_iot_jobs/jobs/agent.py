@@ -223,7 +223,7 @@ class Agent:
         self._run = self._run_of(job)
         job.change(version_number=execution.version_number)
         if self._doubtful:
-            self._run.updates.probe()
+            self._probe(self._announced)
         try:
             outcome = await self._run.run(execution)
             await self._end(job, outcome, self._run.steps)
@@ -310,23 +310,27 @@ class Agent:
 
     def _notified(self, execution: JobExecution | None) -> None:
         """Take what AWS has next for us, which is nothing where it is None."""
-        job = self._job
         if execution is None:
-            self._probe()
-        elif job is None or not job.record.is_of(execution):
-            self._announced = execution
-            self._look_again()
+            self._probe(None)
+        elif self._job is None or not self._job.record.is_of(execution):
+            self._look_again(execution)
 
-    def _look_again(self) -> None:
+    def _look_again(self, announced: JobExecution | None = None) -> None:
         """Find out what AWS has for us: the next job, and whether this one is still ours."""
         self._wake.set()
-        self._probe()
+        self._probe(announced)
 
-    def _probe(self) -> None:
-        """Find out whether the job that runs is still ours."""
+    def _probe(self, announced: JobExecution | None) -> None:
+        """Find out whether the job that runs is still ours, now that another one is next.
+
+        What is announced as queued may be the one that runs, told late; it may also have
+        been deleted and made anew within a second.
+        """
+        self._announced = announced
         self._doubtful = True
-        if self._run is not None:
-            self._run.updates.probe()
+        if self._run is not None and self._job is not None:
+            late = announced is not None and announced.key == self._job.record.key
+            self._run.updates.probe(at_once=not late)
 
     def _change(self, **changes: object) -> None:
         state = replace(self._state, **changes)  # type: ignore[arg-type]

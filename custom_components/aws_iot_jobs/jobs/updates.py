@@ -45,6 +45,7 @@ class ExecutionUpdates:
         self._job = job
         self._report = report
         self._told = Report()
+        self._doubtful = False
         self._probed = asyncio.Event()
         self._due = asyncio.Event()
         self._next_at = 0.0
@@ -67,9 +68,11 @@ class ExecutionUpdates:
             self._job.stop.set()
             raise
 
-    def probe(self) -> None:
-        """Have `run` find out whether the execution is still ours."""
-        self._probed.set()
+    def probe(self, *, at_once: bool = True) -> None:
+        """Have `run` find out whether the execution is still ours, or when it is time."""
+        self._doubtful = True
+        if at_once:
+            self._probed.set()
         self._due.set()
 
     async def run(self) -> JobStatus:
@@ -80,7 +83,7 @@ class ExecutionUpdates:
         while True:
             await self._due.wait()
             self._due.clear()
-            if not self._probed.is_set() and self._report() == self._told:
+            if not self._doubtful and self._report() == self._told:
                 continue
             await self._turn()
             try:
@@ -107,6 +110,7 @@ class ExecutionUpdates:
         await self._send(status, Report(details=details))
 
     async def _send_report(self, *, withdraw_timer: bool = False) -> None:
+        self._doubtful = False
         self._probed.clear()
         report = self._report()
         self._has_told(report)
