@@ -62,7 +62,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     place = await _async_get_place(hass, entry, watch)
     agent = Agent(
         AgentSettings(
-            connection=await settings.async_connection(hass),
+            connection=settings.connection(),
             directory=thing_directory(hass, thing_name),
             facts=await async_get_facts(
                 hass, runner, thing_name=thing_name, agent_version=version

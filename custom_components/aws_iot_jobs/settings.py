@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
-import certifi
-
 from homeassistant.const import CONF_PORT
-from homeassistant.core import HomeAssistant
 
 from .aws_iot.connection import ConnectionSettings
 from .const import (
@@ -24,8 +20,7 @@ from .const import (
 class ThingSettings:
     """Where a thing connects to, and how it proves who it is. Files are PEM.
 
-    Without a `root_ca`, the authorities that Home Assistant ships are trusted: Amazon's
-    are among them, while the system's own may be missing in a container.
+    Without a `root_ca`, the public authorities that Home Assistant ships are trusted.
     """
 
     endpoint: str
@@ -57,19 +52,13 @@ class ThingSettings:
         }
         return data if self.root_ca is None else data | {CONF_ROOT_CA: self.root_ca}
 
-    async def async_connection(self, hass: HomeAssistant) -> ConnectionSettings:
+    def connection(self) -> ConnectionSettings:
         """Return what the Jobs agent connects with."""
-        if self.root_ca is not None:
-            root_ca = self.root_ca.encode()
-        else:
-            root_ca = await hass.async_add_executor_job(
-                Path(certifi.where()).read_bytes
-            )
         return ConnectionSettings(
             endpoint=self.endpoint,
             port=self.port,
             thing_name=self.thing_name,
             certificate=self.certificate.encode(),
             private_key=self.private_key.encode(),
-            root_ca=root_ca,
+            root_ca=None if self.root_ca is None else self.root_ca.encode(),
         )

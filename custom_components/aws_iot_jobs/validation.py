@@ -119,7 +119,7 @@ async def async_check_settings(hass: HomeAssistant, settings: ThingSettings) -> 
         check_validity, settings.certificate, dt_util.utcnow()
     )
     try:
-        await check_connection(await settings.async_connection(hass))
+        await check_connection(settings.connection())
     except NotAuthorizedError as err:
         raise _not_authorized(err, settings.thing_name) from err
     except AwsIotError as err:

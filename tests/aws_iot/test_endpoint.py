@@ -180,7 +180,7 @@ async def test_untrusted_authority(
 async def test_public_authorities_do_not_trust_a_home_made_server(
     tmp_path: Path, ca: CertificateAuthority, thing: Credentials
 ) -> None:
-    """Without an authority of the user's, those of the system are asked."""
+    """Without an authority of the user's, the public ones are asked."""
     context = tls_context(tmp_path, ca.server(HOST), clients=ca)
     async with Server(say_nothing, context) as server:
         settings = ConnectionSettings(

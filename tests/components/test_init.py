@@ -7,7 +7,6 @@ from pathlib import Path
 import stat
 from typing import Any
 
-import certifi
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
@@ -68,12 +67,11 @@ async def test_default_root_ca(
     entry_data: dict[str, Any],
     agents: list[FakeAgent],
 ) -> None:
-    """Without a root CA, the authorities that Home Assistant ships are trusted."""
+    """Without a root CA, it is left to the connection whom to trust."""
     del entry_data[CONF_ROOT_CA]
     hass.config_entries.async_update_entry(entry, data=entry_data)
     await hass.config_entries.async_setup(entry.entry_id)
-    root_ca = agents[-1].settings.connection.root_ca
-    assert root_ca == Path(certifi.where()).read_bytes()
+    assert agents[-1].settings.connection.root_ca is None
 
 
 async def test_device(

@@ -6,17 +6,19 @@ decides alone when.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import logging
 import time
 from typing import Any, NoReturn
 
+from . import authorities
 from .backoff import ReconnectDelays, backoff
 from .errors import (
     ConnectError,
     CredentialsError,
     DisconnectedError,
     EndpointError,
+    ServerCertificateError,
     TakenOverError,
 )
 from .mqtt import Loss, MqttConnection, Timing
@@ -43,7 +45,7 @@ TAKEOVERS = 3
 class ConnectionSettings:
     """Where to connect to, and as whom. Certificates and key are PEM.
 
-    Without a `root_ca` the system's certificate authorities are trusted.
+    Without a `root_ca` the public certificate authorities are trusted.
     """
 
     endpoint: str
@@ -81,6 +83,9 @@ class Connection:
         self._connection: MqttConnection | None = None
         self._hint: asyncio.Future[None] | None = None
         self._short_connections = 0
+        self._amazons_alone = settings.root_ca is None and authorities.is_amazons(
+            settings.endpoint
+        )
         self.ready = False
 
     async def start(self) -> None:
@@ -141,9 +146,18 @@ class Connection:
             connack_timeout=CONNECT_TIMEOUT_SECONDS,
             stop_timeout=STOP_TIMEOUT_SECONDS,
         )
-        return await loop.run_in_executor(
-            None, MqttConnection, self._settings, timing, self._received, loop
-        )
+
+        def make() -> MqttConnection:
+            return MqttConnection(self._trusting(), timing, self._received, loop)
+
+        return await loop.run_in_executor(None, make)
+
+    def _trusting(self) -> ConnectionSettings:
+        """Return the settings, with the authorities that are trusted where none is given."""
+        if self._settings.root_ca is not None:
+            return self._settings
+        trusted = authorities.amazons() if self._amazons_alone else authorities.public()
+        return replace(self._settings, root_ca=trusted)
 
     async def _own(self, first: asyncio.Task[MqttConnection]) -> None:
         """Own all that there is, until cancelled: only here, connections come and go."""
@@ -193,7 +207,7 @@ class Connection:
     ) -> NoReturn:
         """Connect, subscribe and stay so. Raises the ConnectError that ends it."""
         try:
-            await connection.open()
+            connection = await self._open(connection)
         except EndpointError:
             # Where nobody can connect, there is no fight for a name.
             self._short_connections = 0
@@ -205,6 +219,30 @@ class Connection:
         if self.ready or lasted >= STABLE_SECONDS:
             delays.worked(lasted)
         raise self._why_lost(connection.lost.result(), lasted)
+
+    async def _open(self, connection: MqttConnection) -> MqttConnection:
+        """Connect, and return what is connected. Raises ConnectError.
+
+        Where Amazon's authorities do not vouch for the endpoint, this is another connection,
+        which trusts all public ones, as those after it do.
+        """
+        try:
+            await connection.open()
+        except ServerCertificateError as err:
+            if not self._amazons_alone:
+                raise
+            _LOGGER.debug("%s: %s; trying all public authorities", self, err)
+        else:
+            return connection
+        await self._close()
+        self._amazons_alone = False
+        try:
+            self._connection = await self._prepare_again()
+            await self._connection.open()
+        except ConnectError:
+            self._amazons_alone = True
+            raise
+        return self._connection
 
     async def _keep_subscribing(self, connection: MqttConnection) -> None:
         """Subscribe to all filters, however often it takes: a policy may be mended."""

@@ -14,6 +14,7 @@ import socket
 import ssl
 from typing import Any, Final
 
+from . import authorities
 from .connection import ALPN_PORT, ConnectionSettings
 from .errors import (
     ConnectError,
@@ -76,11 +77,8 @@ async def look_at_endpoint(settings: ConnectionSettings) -> ConnectError | None:
     Returns what most likely is the matter when the client cannot connect all the same, or
     None when TLS works. Raises the ConnectError for what the client would not accept either.
     """
-    root_ca = settings.root_ca
     try:
-        context = await asyncio.to_thread(
-            _context, settings, None if root_ca is None else _ascii(root_ca)
-        )
+        context = await asyncio.to_thread(_trusting_context, settings)
     except ssl.SSLError:
         return None
     try:
@@ -224,17 +222,26 @@ async def _shown_certificate(settings: ConnectionSettings) -> Certificate:
         context.verify_mode = ssl.CERT_NONE
         fetched = await _shake_hands(settings, context)
         shown = fetched.getpeercert(binary_form=True)
-        context = await asyncio.to_thread(_context, settings, shown)
+        context = await asyncio.to_thread(_context, settings, shown or b"")
         context.check_hostname = False
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
         return (await _shake_hands(settings, context)).getpeercert() or {}
     return {}
 
 
-def _context(
-    settings: ConnectionSettings, authorities: str | bytes | None
-) -> ssl.SSLContext:
-    """Return how to do TLS as the client does it. None trusts the system's authorities.
+def _trusting_context(settings: ConnectionSettings) -> ssl.SSLContext:
+    """Return how to do TLS as the client does it, with all authorities that it may trust.
+
+    Blocks. Raises ssl.SSLError for authorities that cannot be read.
+    """
+    root_ca = settings.root_ca
+    return _context(
+        settings, _ascii(authorities.public() if root_ca is None else root_ca)
+    )
+
+
+def _context(settings: ConnectionSettings, trusted: str | bytes) -> ssl.SSLContext:
+    """Return how to do TLS as the client does it, trusting these authorities, PEM or DER.
 
     Blocks. Raises ssl.SSLError for authorities that cannot be read.
     """
@@ -243,10 +250,8 @@ def _context(
     context.set_ciphers(_CIPHERS)
     if settings.port == ALPN_PORT:
         context.set_alpn_protocols([_ALPN_PROTOCOL])
-    if authorities is None:
-        context.load_default_certs()
-    elif authorities:
-        context.load_verify_locations(cadata=authorities)
+    if trusted:
+        context.load_verify_locations(cadata=trusted)
     # A server that wants the thing's certificate may end a handshake without it.
     with suppress(ssl.SSLError, OSError):
         _present(context, settings.certificate, settings.private_key)
