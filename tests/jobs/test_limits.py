@@ -53,7 +53,8 @@ async def test_status_details_stay_within_their_limits(
     device.handler(
         "noise.sh",
         "#!/bin/sh\nhead -c 300000 /dev/urandom; head -c 300000 /dev/urandom >&2\n"
-        "printf '\\033[31mred\\033[0m\\r\\n\\342\\200\\213caf\\303\\251 100%%\\n'\n",
+        # On a line of its own, wherever the noise has left the cursor.
+        "printf '\\n\\033[31mred\\033[0m\\r\\n\\342\\200\\213caf\\303\\251 100%%\\n'\n",
     )
     job = await service.ended(
         service.create_job(

@@ -84,7 +84,9 @@ class Execution:
 
     async def _run_step(self, index: int, step: Step) -> StepState:
         """Run a step to its end, again where the runner was interrupted itself."""
-        attempt = await self._job.unless_stopped(self._attempt(index))
+        attempt = 1
+        if self._progress.steps[index].status is StepStatus.IN_PROGRESS:
+            attempt = await self._job.unless_stopped(self._next_attempt(index))
         while attempt <= MAX_ATTEMPTS:
             timeout = self._deadline.shorten(step.timeout or self._default_timeout)
             tried = replace(step, timeout=timeout)
@@ -94,16 +96,14 @@ class Execution:
             attempt += 1
         return self._end_step(index, step, _NO_MORE_ATTEMPTS)
 
-    async def _attempt(self, index: int) -> int:
-        """Return which attempt this is: a step that a restart interrupted counts on.
+    async def _next_attempt(self, index: int) -> int:
+        """Return which attempt comes next of a step that a restart interrupted.
 
         It stays the same where the runner still has the run, which it then re-attaches,
         and where it knows that the run never began.
         """
         record = self._job.record
         state = record.progress.steps[index]
-        if state.status is not StepStatus.IN_PROGRESS:
-            return 1
         run_id = self._run_id(index, state.attempt)
         trace = await self._runner.trace(str(record.key), run_id)
         # Another runner knows nothing of it, and what was noted here may not have outlived
@@ -126,8 +126,9 @@ class Execution:
             "runner": self._runner.name,
         }
         await self._job.keep(**begun)
-        if self._accepted is not None:
-            await self._job.unless_stopped(asyncio.shield(self._accepted))
+        if (accepted := self._accepted) is not None:
+            await self._job.unless_stopped(asyncio.shield(accepted))
+            self._accepted = None
         self._job.change(**begun)
         request = self._request(index, attempt, step)
         running = asyncio.ensure_future(

@@ -153,7 +153,8 @@ class Journal:
         content = JournalContent(
             record=record, last_job=self._last_job, tidying=self._tidying
         )
-        await to_the_end(asyncio.to_thread(self._put, content))
+        loop = asyncio.get_running_loop()
+        await to_the_end(loop.run_in_executor(None, self._put, content))
 
     # What is below blocks, and is done in another thread, one at a time.
 
@@ -263,7 +264,10 @@ def _changes_of_record(old: JobRecord, new: JobRecord) -> dict[str, Any]:
             changes[name] = value
     steps = zip(old.progress.steps, new.progress.steps, strict=True)
     changes[_STEPS] = {
-        index: after for index, (before, after) in enumerate(steps) if before != after
+        index: after
+        for index, (before, after) in enumerate(steps)
+        # Most are the same object, which is quick to tell.
+        if before is not after and before != after
     }
     return changes
 

@@ -125,5 +125,7 @@ class AgentState:
 
 
 def _last_started_index(steps: tuple[StepState, ...]) -> int | None:
-    started = [index for index, step in enumerate(steps) if step.started_at is not None]
-    return started[-1] if started else None
+    for index in reversed(range(len(steps))):
+        if steps[index].started_at is not None:
+            return index
+    return None

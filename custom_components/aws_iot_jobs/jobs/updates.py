@@ -82,10 +82,10 @@ class ExecutionUpdates:
         """
         while True:
             await self._due.wait()
+            await self._turn()
             self._due.clear()
             if not self._doubtful and self._report() == self._told:
                 continue
-            await self._turn()
             try:
                 await self._send_report()
             except ExecutionEndedError as err:
@@ -97,7 +97,10 @@ class ExecutionUpdates:
                 _LOGGER.debug("Job %s: progress not accepted: %s", job_id, err)
 
     async def _turn(self) -> None:
-        """Wait until progress may be told again; whoever has to find out may at once."""
+        """Wait until progress may be told again; whoever has to find out may at once.
+
+        Of many quick steps, only the last is looked at.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._next_at):
                 await self._probed.wait()
