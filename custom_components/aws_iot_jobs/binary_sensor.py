@@ -13,6 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import AwsIotJobsConfigEntry
 from .entity import JobsEntity
+from .jobs.model import AgentState
 
 PARALLEL_UPDATES = 0
 
@@ -35,6 +36,10 @@ async def async_setup_entry(
 
 class ConnectedBinarySensor(JobsEntity, BinarySensorEntity):
     """Whether AWS IoT is connected, and all that is needed is subscribed."""
+
+    @override
+    def _from(self, state: AgentState) -> object:
+        return state.connected, state.error
 
     @property
     @override

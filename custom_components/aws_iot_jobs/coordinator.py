@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 import logging
 from typing import Any, override
 
@@ -13,6 +14,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .aws_iot.errors import CredentialsError
+from .aws_iot.rate_limit import TokenBucket
 from .const import DOMAIN
 from .issues import AgentIssues, ThingIssues
 from .jobs.agent import Agent
@@ -25,6 +27,11 @@ _LOGGER = logging.getLogger(__name__)
 REFUSALS_BEFORE_REAUTH = 3
 """How many times in a row AWS IoT must refuse a certificate to be believed: a connection
 that breaks at the wrong moment looks the same."""
+
+PROGRESS_BURST = 20
+PROGRESS_PER_SECOND = 10
+"""How often it is shown that a job has come further: a job of many quick steps would fill
+the database with what nobody can follow."""
 
 type AwsIotJobsConfigEntry = ConfigEntry[JobsCoordinator]
 
@@ -56,6 +63,8 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0
         self._connected = False
+        self._pace = TokenBucket(PROGRESS_BURST, PROGRESS_PER_SECOND)
+        self._later: asyncio.TimerHandle | None = None
 
     @callback
     def async_start(self) -> None:
@@ -63,6 +72,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         entry = self.config_entry
         entry.async_on_unload(self._agent.subscribe(self._async_take))
         entry.async_on_unload(self._issues.async_stop)
+        entry.async_on_unload(self._async_show_nothing_later)
         entry.async_on_unload(
             async_dispatcher_connect(
                 self.hass, EVENT_SUPERVISOR_EVENT, self._async_take_supervisor_event
@@ -136,7 +146,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     @callback
     def _async_take(self, state: AgentState) -> None:
         ended = state.last_job is not None and state.last_job != self.data.last_job
-        self.async_set_updated_data(state)
+        self._async_show(state)
         self._issues.async_take(state)
         if ended:
             # It may have failed because of a handler that may not run.
@@ -150,8 +160,33 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
                 self.config_entry.async_start_reauth(self.hass)
         self._connected = state.connected
 
+    @callback
+    def _async_show(self, state: AgentState) -> None:
+        """Show a state at once, but of quick progress only so much, and the last always."""
+        self._async_show_nothing_later()
+        if _is_progress(self.data, state):
+            now = self.hass.loop.time()
+            if delay := self._pace.delay(now):
+                self._later = self.hass.loop.call_later(delay, self._async_show, state)
+                return
+            self._pace.take(now)
+        self.async_set_updated_data(state)
+
+    @callback
+    def _async_show_nothing_later(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+
     def _withdraw_reauth(self) -> None:
         """Ask for no other certificate any more: this one is accepted again."""
         flows = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
         for flow in list(flows):
             self.hass.config_entries.flow.async_abort(flow["flow_id"])
+
+
+def _is_progress(before: AgentState, after: AgentState) -> bool:
+    """Tell whether a state differs from another in nothing but how far the job is."""
+    if before.job is None or after.job is None or before.job.key != after.job.key:
+        return False
+    return replace(before, job=after.job) == after

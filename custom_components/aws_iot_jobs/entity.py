@@ -1,5 +1,6 @@
 """What all entities of a thing have in common."""
 
+from abc import abstractmethod
 from typing import override
 
 from homeassistant.core import callback
@@ -9,6 +10,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import CONF_THING_NAME, DOMAIN
 from .coordinator import JobsCoordinator
+from .jobs.model import AgentState
 
 
 class JobsEntity(CoordinatorEntity[JobsCoordinator]):
@@ -38,11 +40,15 @@ class JobsEntity(CoordinatorEntity[JobsCoordinator]):
         )
         self._shown: object = None
 
+    @abstractmethod
+    def _from(self, state: AgentState) -> object:
+        """Return all that is shown of an agent's state."""
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
         """Show what has changed: of a job's many changes, most concern other entities."""
-        shown = (self.available, self.state, self.extra_state_attributes)
+        shown = (self.available, self._from(self.coordinator.data))
         if shown != self._shown:
             self._shown = shown
             self.async_write_ha_state()

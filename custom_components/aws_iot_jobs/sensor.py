@@ -156,6 +156,11 @@ class JobsSensor(JobsEntity, SensorEntity):
     # What a job wrote, and its list of steps, may be more than a database should keep.
     _unrecorded_attributes = frozenset({"stderr", "stdout", "steps"})
 
+    @override
+    def _from(self, state: AgentState) -> object:
+        description = self.entity_description
+        return description.value_fn(state), description.attributes_fn(state)
+
     @property
     @override
     def native_value(self) -> StateType:

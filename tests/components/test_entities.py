@@ -1,5 +1,6 @@
 """What the entities of a thing show."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ import pytest
 
 from custom_components.aws_iot_jobs.aws_iot.errors import EndpointError
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
+from custom_components.aws_iot_jobs.coordinator import PROGRESS_BURST
 from custom_components.aws_iot_jobs.jobs.model import (
     AgentState,
     JobState,
@@ -20,9 +22,16 @@ from homeassistant.const import (
     STATE_UNKNOWN,
     EntityCategory,
 )
-from homeassistant.core import HomeAssistant, State
+from homeassistant.core import (
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    State,
+    callback,
+)
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_component import async_update_entity
+from homeassistant.helpers.event import async_track_state_change_event
 
 from .conftest import THING
 from .fake_agent import FakeAgent
@@ -213,6 +222,34 @@ async def test_connection(hass: HomeAssistant, agent: FakeAgent) -> None:
     assert _get(hass, CONNECTED).state == STATE_OFF
     assert _get(hass, CONNECTED).attributes["error"] == "nobody is there"
     assert _sensor(hass, "step").state == "Second"
+
+
+async def test_quick_progress(hass: HomeAssistant, agent: FakeAgent) -> None:
+    """Of many quick steps some are shown, and the last one; the job's end at once."""
+    names = [f"step {number}" for number in range(200)]
+    seen: list[str] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        assert state is not None
+        seen.append(state.state)
+        if state.state == names[-1]:
+            shown.set()
+
+    shown = asyncio.Event()
+    async_track_state_change_event(hass, "sensor.thing_1_step", note)
+    for count in range(1, len(names) + 1):
+        begun = tuple(
+            StepState(name=name, status=StepStatus.IN_PROGRESS, started_at=STARTED)
+            for name in names[:count]
+        )
+        agent.push(AgentState(connected=True, job=replace(RUNNING, steps=begun)))
+    async with asyncio.timeout(5):
+        await shown.wait()
+    assert PROGRESS_BURST <= len(seen) < PROGRESS_BURST + 10
+    agent.push(AgentState(connected=True, last_job=FAILED))
+    assert _states(hass)["last_result"] == "failed"
 
 
 async def test_update_on_request(hass: HomeAssistant, agent: FakeAgent) -> None:
