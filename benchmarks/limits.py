@@ -22,11 +22,11 @@ class Limit:
 
 LIMITS = (
     # Counts for a job of one step
-    Limit("latency.*", "requests", 5),
-    Limit("latency.*", "fsyncs", 8),
-    Limit("latency.*", "thread_hops", 42),
+    Limit("latency.*", "requests", 3),
+    Limit("latency.*", "fsyncs", 3),
+    Limit("latency.*", "thread_hops", 9),
     # Where flushes are slow, what is saved beside a request ends after it, surely.
-    Limit("latency-fsync-10ms", "fsyncs_before_terminal", 6),
+    Limit("latency-fsync-10ms", "fsyncs_before_terminal", 2),
     Limit("recorder", "state_rows", 12),
     # What must never be
     Limit(".*", "jobs_lost", 0),

@@ -330,6 +330,8 @@ class Agent:
         self._doubtful = True
         if self._run is not None and self._job is not None:
             late = announced is not None and announced.key == self._job.record.key
+            if late:
+                self._announced = None
             self._run.updates.probe(at_once=not late)
 
     def _change(self, **changes: object) -> None:

@@ -59,7 +59,8 @@ class ExecutionUpdates:
     async def begin(self, *, withdraw_timer: bool = False) -> None:
         """Say that the job is in progress; return when AWS has accepted it.
 
-        With `withdraw_timer`, a step timer that runs ends where no other one is to. Raises ExecutionEndedError, and the job is to stop by then. Raises
+        With `withdraw_timer`, a step timer that runs ends where no other one is to run.
+        Raises ExecutionEndedError, and the job is to stop by then. Raises
         RequestRejectedError where AWS does not accept it for another reason.
         """
         try:
