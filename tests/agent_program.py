@@ -15,21 +15,16 @@ from pathlib import Path
 import signal
 import sys
 import time
-from types import ModuleType
 from typing import Any
 
 import aiohttp
 
-_COMPONENTS = Path(__file__).parent.parent / "custom_components"
-for _name in ("custom_components", "custom_components.aws_iot_jobs"):
-    _package = ModuleType(_name)
-    _package.__path__ = [str(_COMPONENTS.parent / _name.replace(".", "/"))]
-    sys.modules[_name] = _package
-sys.modules["custom_components"].aws_iot_jobs = _package  # type: ignore[attr-defined]
+sys.path.append(str(Path(__file__).parent.parent))
+import tests.parts  # noqa: F401, I001
 
-from custom_components.aws_iot_jobs.aws_iot import backoff, connection, mqtt, service  # noqa: E402
-from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings  # noqa: E402
-from custom_components.aws_iot_jobs.jobs import (  # noqa: E402
+from custom_components.aws_iot_jobs.aws_iot import backoff, connection, mqtt, service
+from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
+from custom_components.aws_iot_jobs.jobs import (
     agent,
     execution,
     job_run,
@@ -37,11 +32,11 @@ from custom_components.aws_iot_jobs.jobs import (  # noqa: E402
     timers,
     updates,
 )
-from custom_components.aws_iot_jobs.jobs.settings import AgentSettings  # noqa: E402
-from custom_components.aws_iot_jobs.runner import client  # noqa: E402
-from custom_components.aws_iot_jobs.runner.client import RunnerAddress, RunnerClient  # noqa: E402
-from custom_components.aws_iot_jobs.runner.local import LocalRunner  # noqa: E402
-from custom_components.aws_iot_jobs.runner.model import Runner  # noqa: E402
+from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
+from custom_components.aws_iot_jobs.runner import client
+from custom_components.aws_iot_jobs.runner.client import RunnerAddress, RunnerClient
+from custom_components.aws_iot_jobs.runner.local import LocalRunner
+from custom_components.aws_iot_jobs.runner.model import Runner
 
 
 def _hurry() -> None:

@@ -9,21 +9,17 @@ import json
 from pathlib import Path
 import signal
 import sys
-from types import ModuleType
 from typing import Any
 
 from benchmark_probe.probe import Probe
 
-_COMPONENTS = Path(__file__).parents[2] / "custom_components"
-for _name in ("custom_components", "custom_components.aws_iot_jobs"):
-    _package = ModuleType(_name)
-    _package.__path__ = [str(_COMPONENTS.parent / _name.replace(".", "/"))]
-    sys.modules[_name] = _package
+sys.path.append(str(Path(__file__).parents[2]))
+import tests.parts  # noqa: F401, I001
 
-from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings  # noqa: E402
-from custom_components.aws_iot_jobs.jobs.agent import Agent  # noqa: E402
-from custom_components.aws_iot_jobs.jobs.settings import AgentSettings  # noqa: E402
-from custom_components.aws_iot_jobs.runner.local import LocalRunner  # noqa: E402
+from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
+from custom_components.aws_iot_jobs.jobs.agent import Agent
+from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
+from custom_components.aws_iot_jobs.runner.local import LocalRunner
 
 
 async def _main(given: dict[str, Any]) -> None:
