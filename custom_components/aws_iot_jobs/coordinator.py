@@ -62,7 +62,6 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self._issues = AgentIssues(hass, issues)
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0
-        self._connected = False
         self._pace = TokenBucket(PROGRESS_BURST, PROGRESS_PER_SECOND)
         self._later: asyncio.TimerHandle | None = None
 
@@ -146,19 +145,19 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     @callback
     def _async_take(self, state: AgentState) -> None:
         ended = state.last_job is not None and state.last_job != self.data.last_job
+        connects = state.connected and not self.data.connected
         self._async_show(state)
         self._issues.async_take(state)
         if ended:
             # It may have failed because of a handler that may not run.
             self.watch.async_look_soon()
-        if state.connected and not self._connected:
+        if connects:
             self._refusals = 0
             self._withdraw_reauth()
         elif isinstance(state.error, CredentialsError):
             self._refusals += 1
             if self._refusals == REFUSALS_BEFORE_REAUTH:
                 self.config_entry.async_start_reauth(self.hass)
-        self._connected = state.connected
 
     @callback
     def _async_show(self, state: AgentState) -> None:

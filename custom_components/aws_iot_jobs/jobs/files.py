@@ -20,10 +20,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
     Nobody but this user can read it. Raises OSError.
     """
-    temporary = temporary_for(path)
+    temporary = path.with_name(f"{path.name}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
     try:
-        write_whole(descriptor, data)
+        _write_whole(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -38,18 +38,13 @@ def append_to_file(path: Path, data: bytes) -> None:
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
-        write_whole(descriptor, data)
+        _write_whole(descriptor, data)
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def temporary_for(path: Path) -> Path:
-    """Return where a file's next content is written first."""
-    return path.with_name(f"{path.name}.tmp")
-
-
-def write_whole(descriptor: int, data: bytes) -> None:
+def _write_whole(descriptor: int, data: bytes) -> None:
     """Write all of it: a disk that fills up takes a part first, and then nothing."""
     left = memoryview(data)
     while left:

@@ -160,7 +160,7 @@ class Journal:
 
     def _put(self, content: JournalContent) -> None:
         changes = _changes(self._written, content)
-        if (changes or self._size is None) and not self._append(encode_line(changes)):
+        if (changes or self._size is None) and not self._append(changes):
             self._replace(content)
         self._written = content
         if content.record is None:
@@ -169,9 +169,12 @@ class Journal:
             _make_reserve(self._reserve)
         self._reserved = content.record is not None
 
-    def _append(self, line: bytes) -> bool:
-        """Append a line, and return whether that went well."""
-        if self._size is None or self._size + len(line) > MAX_BYTES:
+    def _append(self, changes: dict[str, Any]) -> bool:
+        """Append what has changed, and return whether that went well."""
+        if self._size is None:
+            return False
+        line = encode_line(changes)
+        if self._size + len(line) > MAX_BYTES:
             return False
         size, self._size = self._size, None
         try:
