@@ -28,6 +28,16 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
+def _errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the errors of the agent; the stand-in for AWS may have its own."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.ERROR
+        and record.name.startswith("custom_components.")
+    ]
+
+
 def _noted(log: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
@@ -136,9 +146,7 @@ async def test_a_listener_that_fails_is_the_only_one(
         await service.ended(job)
         assert job.status == "SUCCEEDED"
     await device.until(lambda state: state.job is None and state.last_job is not None)
-    errors = [it for it in caplog.records if it.levelno >= logging.ERROR]
-    assert len(errors) == 1
-    assert "A listener to the agent of thing-1 has failed" in errors[0].message
+    assert _errors(caplog) == ["A listener to the agent of thing-1 has failed"]
 
 
 async def test_an_unexpected_error_costs_time_but_no_job(
@@ -159,10 +167,7 @@ async def test_an_unexpected_error_costs_time_but_no_job(
     monkeypatch.setattr(JobRun, "run", failing)
     job = await service.ended(service.create_job(document(command_step("true"))))
     assert job.status == "SUCCEEDED"
-    errors = [it for it in caplog.records if it.levelno >= logging.ERROR]
-    assert [it.message for it in errors] == [
-        "The agent of thing-1 goes on after an error"
-    ]
+    assert _errors(caplog) == ["The agent of thing-1 goes on after an error"]
 
 
 @pytest.mark.parametrize("days", [-1, 1, 20000])
