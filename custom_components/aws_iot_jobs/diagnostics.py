@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from .const import CONF_CERTIFICATE, CONF_ENDPOINT, CONF_PRIVATE_KEY, CONF_ROOT_CA
 from .coordinator import AwsIotJobsConfigEntry
 from .jobs.model import AgentState, JobState
-from .redact import without_signatures
+from .jobs.redact import without_signatures
 
 # What a job prints is nobody's business but its owner's.
 TO_REDACT = {CONF_CERTIFICATE, CONF_PRIVATE_KEY, CONF_ROOT_CA, "stderr", "stdout"}

@@ -18,7 +18,7 @@ from .aws_iot.model import JobStatus
 from .coordinator import AwsIotJobsConfigEntry
 from .entity import JobsEntity
 from .jobs.model import AgentState, JobState, StepState, StepStatus
-from .redact import without_signatures
+from .jobs.redact import without_signatures
 
 PARALLEL_UPDATES = 0
 

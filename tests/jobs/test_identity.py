@@ -79,21 +79,26 @@ async def test_steps_of_the_old_one_are_not_those_of_the_new_one(
 
 
 async def test_an_outcome_that_waits_is_not_that_of_the_new_one(
-    device: Device, service: FakeJobsService, log: Path, remake: Remake
+    device: Device,
+    service: FakeJobsService,
+    log: Path,
+    tmp_path: Path,
+    remake: Remake,
 ) -> None:
     """The new job runs, and fails by itself."""
-    # Neither end is heard: not by AWS, and not of AWS.
-    job = service.create_job(_steps(log, "old"))
+    gate = tmp_path / "gate"
+    job = service.create_job(_steps(log, "old", gate=gate))
     await _until(lambda: _noted(log) == ["old"])
+    # Neither end is heard: not by AWS, and not of AWS.
     service.faults.lose_requests = 10**6
+    gate.touch()
     journal = Journal(device.settings.directory)
     async with asyncio.timeout(20):
         while (record := (await journal.load()).record) is None or not record.outcome:
             await asyncio.sleep(0.05)
     await device.stop()
     service.faults.lose_requests = 0
-    if job.status != "IN_PROGRESS":
-        pytest.fail("the outcome has arrived before it could be lost")
+    assert job.status == "IN_PROGRESS"
     new = remake(job, document(command_step(f"sh,-c,echo new >>{log}; exit 3")))
     await device.start()
     assert (await service.ended(new)).status == "FAILED"

@@ -1,28 +1,36 @@
 """The loop: next job, execute, report, until told to stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 import logging
+from typing import Any
 
 from ..aws_iot.backoff import backoff
 from ..aws_iot.errors import AwsIotError, RequestRejectedError
 from ..aws_iot.messages import RejectedCode
-from ..aws_iot.model import JobExecution, JobStatus
+from ..aws_iot.model import ExecutionKey, JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
 from ..runner.system import boot_id
+from .approval import REJECTED_REASON, Decision
+from .digest import digest_of
+from .errors import NoSuchJobError
+from .events import JobEvent, events_between
 from .execution import stopped
+from .gate import Gate
 from .job import Job
 from .job_run import JobRun, given_up, not_run
 from .journal import Journal
-from .model import AgentState, JobOutcome
+from .local import known_execution, local_execution
+from .model import AgentState, Hold, JobOutcome, JobState
 from .opening import NOTHING, opening_of, seconds_of_job
 from .record import JobRecord, JournalContent
-from .report import Report
 from .settings import AgentSettings
+from .tasks import end_task
 from .tidying import Tidying
 from .timers import JobTimer
 
@@ -34,6 +42,9 @@ _TIDYING_SECONDS = 0.5
 """How long the end of a job waits to be shown until what is left of it is gone, too."""
 
 type Listener = Callable[[AgentState], None]
+type EventListener = Callable[[JobEvent], None]
+
+STOPPED_REASON = "stopped in Home Assistant"
 
 
 class Agent:
@@ -53,9 +64,15 @@ class Agent:
             on_next=self._notified,
             on_unclear=self._look_again,
         )
-        self._state = AgentState()
+        self._gate = Gate(settings.window, now=settings.now, on_change=self._take_holds)
+        self._state = AgentState(holds=self._gate.holds)
         self._listeners: list[Listener] = []
+        self._event_listeners: list[EventListener] = []
         self._wake = asyncio.Event()
+        self._local: deque[JobExecution] = deque()
+        self._local_wanted = asyncio.Event()
+        self._wanted_here: dict[ExecutionKey, asyncio.Future[JobState]] = {}
+        self._loaded = False
         self._job: Job | None = None
         self._run: JobRun | None = None
         self._announced: JobExecution | None = None
@@ -80,6 +97,77 @@ class Agent:
 
         return unsubscribe
 
+    def subscribe_events(self, listener: EventListener) -> Callable[[], None]:
+        """Have told what happens to jobs, after the state that it led to."""
+        self._event_listeners.append(listener)
+
+        def unsubscribe() -> None:
+            self._event_listeners.remove(listener)
+
+        return unsubscribe
+
+    async def approve(self, job_id: str | None = None) -> None:
+        """Have the job run that waits for approval. Raises NoSuchJobError."""
+        self._decide(job_id, Decision(approved=True))
+
+    async def reject(self, job_id: str | None = None, reason: str = "") -> None:
+        """End the job that waits for approval. Raises NoSuchJobError."""
+        reason = reason.strip()
+        self._decide(
+            job_id,
+            Decision(
+                approved=False,
+                reason=f"{REJECTED_REASON}: {reason}" if reason else REJECTED_REASON,
+            ),
+        )
+
+    async def stop_job(self, job_id: str | None = None) -> None:
+        """End the job that is under way: it fails, as a thing cannot cancel it at AWS.
+
+        Raises NoSuchJobError.
+        """
+        job = self._job
+        if self._run is None or job is None or job.record.outcome is not None:
+            raise NoSuchJobError(job_id)
+        if job_id not in (None, job.record.key.job_id):
+            raise NoSuchJobError(job_id)
+        job.stop_reason = STOPPED_REASON
+        job.stop.set()
+
+    def check_for_jobs(self) -> None:
+        """Ask AWS at once whether there is a job, and connect at once where it is lost."""
+        self._service.retry_now()
+        self._look_again()
+
+    async def take_jobs(self, *, takes: bool) -> None:
+        """Ask for jobs, or for no other one, from now on and after restarts.
+
+        Raises OSError where that cannot be remembered.
+        """
+        await self._journal.take_jobs(takes=takes)
+        self._gate.set(Hold.SWITCHED_OFF, holds=not takes)
+
+    def hold(self, hold: Hold) -> None:
+        """Ask for no job until this is released; in a backup, start no step either."""
+        self._gate.set(hold, holds=True)
+
+    def release(self, hold: Hold) -> None:
+        """Ask for jobs again, unless something else holds."""
+        self._gate.set(hold, holds=False)
+
+    async def run_document(self, document: Any) -> JobState:
+        """Run a document without AWS, as a job of its own; return it when it has ended.
+
+        It waits for the job that is under way, and goes on without its caller.
+        """
+        execution = local_execution(document)
+        ended: asyncio.Future[JobState] = asyncio.get_running_loop().create_future()
+        self._wanted_here[execution.key] = ended
+        self._local.append(execution)
+        self._local_wanted.set()
+        self._wake.set()
+        return await asyncio.shield(ended)
+
     def retry_now(self) -> None:
         """Connect at once: there is reason to believe that the network is back."""
         self._service.retry_now()
@@ -95,18 +183,33 @@ class Agent:
             if self._serving:
                 await self._service.start()
 
+    async def load(self) -> None:
+        """Know what there was before, if it can be read now; `run` waits until it can."""
+        try:
+            known = await self._journal.load()
+        except OSError as err:
+            self._take_storage(err)
+        else:
+            self._recall(known)
+
     async def run(self) -> None:
         """Serve until cancelled; then the running step is ended in an orderly way.
 
         Raises CredentialsError for a key or certificate of no use.
         """
+        following = asyncio.create_task(self._gate.run())
         try:
-            await self._recover(await self._load())
+            if not self._loaded:
+                self._recall(await self._load())
+            await self._recover()
             self._serving = True
             await self._service.start()
             await self._serve_for_ever()
         finally:
             self._serving = False
+            await end_task(following)
+            for ended in self._wanted_here.values():
+                ended.cancel()
             await self._tidying.stop()
             await self._service.stop()
             self._change(connected=False)
@@ -124,15 +227,34 @@ class Agent:
                 return known
         raise AssertionError("a backoff never ends")
 
-    async def _recover(self, known: JournalContent) -> None:
+    def _recall(self, known: JournalContent) -> None:
+        """Show what there was before, without telling of it once more."""
+        self._loaded = True
+        self._gate.set(Hold.SWITCHED_OFF, holds=not known.takes_jobs)
+        self._tidying.recover(known.tidying)
+        record = known.record
+        if record is not None:
+            self._job = self._hold(record)
+        self._show(
+            replace(
+                self._state,
+                job=None if record is None else record.state,
+                last_job=known.last_job,
+                journal_set_aside=known.set_aside,
+                storage_problem=None,
+                jobs_succeeded=known.jobs_succeeded,
+                jobs_failed=known.jobs_failed,
+            )
+        )
+
+    async def _recover(self) -> None:
         """Go on where an earlier life was."""
         # Read here, as the event loop must not.
         await asyncio.to_thread(boot_id)
-        self._change(last_job=known.last_job, journal_set_aside=known.set_aside)
-        self._tidying.recover(known.tidying)
-        if (record := known.record) is not None:
-            self._job = self._hold(record)
-            await self._runner.recover(str(record.key))
+        if (job := self._job) is not None:
+            await self._runner.recover(str(job.record.key))
+            if job.record.document is not None:
+                self._wake.set()
 
     async def _serve_for_ever(self) -> None:
         """Serve whenever there may be something to do, whatever goes wrong with it."""
@@ -150,7 +272,32 @@ class Agent:
                 await asyncio.sleep(next(pauses))
 
     async def _next(self) -> JobExecution | None:
-        """Ask for the next job, and settle what is left of another one before."""
+        """Return the next job: what is under way, what somebody here wants, what AWS has."""
+        if (job := self._job) is not None:
+            if job.record.document is not None:
+                return known_execution(job.record)
+            return await self._ask()
+        while not self._local:
+            self._local_wanted.clear()
+            asked, execution = await self._ask_while_open()
+            if asked:
+                return execution
+        await self._wait_for_room()
+        return self._local.popleft()
+
+    async def _ask_while_open(self) -> tuple[bool, JobExecution | None]:
+        """Ask AWS for the next job, unless that must not be, or another is wanted first."""
+        await _first(self._gate.opened(), self._local_wanted.wait())
+        if self._local:
+            return False, None
+        asking = asyncio.ensure_future(self._ask())
+        await _first(asking, self._gate.closed(), self._local_wanted.wait())
+        if asking.cancelled():
+            return False, None
+        return True, asking.result()
+
+    async def _ask(self) -> JobExecution | None:
+        """Ask AWS for the next job, and settle what is left of another one before."""
         await self._wait_for_room()
         # What is asked for from here on answers all that there was to ask before.
         self._wake.clear()
@@ -218,7 +365,7 @@ class Agent:
         """See one job through to its end, whatever that is."""
         _LOGGER.info("Job %s has been received", execution.key.job_id)
         if (job := self._job) is None:
-            job = self._hold(_new_record(execution, self._opening))
+            job = self._hold(self._new_record(execution))
         self._job = job
         self._run = self._run_of(job)
         job.change(version_number=execution.version_number)
@@ -238,6 +385,18 @@ class Agent:
         finally:
             self._run = None
 
+    def _new_record(self, execution: JobExecution) -> JobRecord:
+        is_local = execution.key in self._wanted_here
+        opening = NOTHING if is_local else self._opening
+        return JobRecord(
+            key=execution.key,
+            boot_id=boot_id(),
+            started_at=datetime.now(UTC),
+            timer=JobTimer.of(seconds_of_job(execution, opening)),
+            document=execution.document if is_local else None,
+            digest=digest_of(execution.document),
+        )
+
     def _hold(self, record: JobRecord) -> Job:
         """Return the job of a record, whose changes are shown."""
         job = Job(record, self._journal, on_storage=self._take_storage)
@@ -250,8 +409,9 @@ class Agent:
             settings=self._settings,
             service=self._service,
             runner=self._runner,
-            opening=self._opening,
+            opening=NOTHING if job.record.document is not None else self._opening,
             tidied=self._tidying.wait,
+            may_start=self._gate.for_step,
         )
 
     async def _end(
@@ -268,6 +428,7 @@ class Agent:
         job.close()
         ended = replace(
             job.record.state,
+            approval=None,
             status=outcome.status,
             reason=outcome.reason,
             status_details=outcome.status_details,
@@ -284,7 +445,9 @@ class Agent:
             outcome.status,
             outcome.reason,
         )
-        self._change(job=None, last_job=ended)
+        self._change(job=None, last_job=ended, **self._journal.counts)
+        if (wanted := self._wanted_here.pop(ended.key, None)) is not None:
+            wanted.set_result(ended)
 
     def _ready(self) -> None:
         if not self._state.connected:
@@ -307,6 +470,16 @@ class Agent:
             if self._state.storage_problem is None:
                 _LOGGER.warning("The jobs of %s wait: %s", self._thing_name, problem)
         self._change(storage_problem=problem)
+
+    def _decide(self, job_id: str | None, decision: Decision) -> None:
+        run = self._run
+        if run is None or job_id not in (None, run.job.record.key.job_id):
+            raise NoSuchJobError(job_id)
+        if not run.approval.decide(decision):
+            raise NoSuchJobError(job_id)
+
+    def _take_holds(self) -> None:
+        self._change(holds=self._gate.holds, next_window=self._gate.next_window)
 
     def _notified(self, execution: JobExecution | None) -> None:
         """Take what AWS has next for us, which is nothing where it is None."""
@@ -335,13 +508,20 @@ class Agent:
             self._run.updates.probe(at_once=not late)
 
     def _change(self, **changes: object) -> None:
-        state = replace(self._state, **changes)  # type: ignore[arg-type]
-        if state == self._state:
-            return
-        self._state = state
-        for listener in tuple(self._listeners):
+        before = self._state
+        self._show(replace(before, **changes))  # type: ignore[arg-type]
+        for event in events_between(before, self._state):
+            self._tell(self._event_listeners, event)
+
+    def _show(self, state: AgentState) -> None:
+        if state != self._state:
+            self._state = state
+            self._tell(self._listeners, state)
+
+    def _tell[T](self, listeners: Iterable[Callable[[T], None]], told: T) -> None:
+        for listener in tuple(listeners):
             try:
-                listener(state)
+                listener(told)
             except Exception as err:  # noqa: BLE001
                 self._tell_once("A listener to the agent of %s has failed", err)
 
@@ -353,10 +533,12 @@ class Agent:
         _LOGGER.log(level, message, self._thing_name, exc_info=error)
 
 
-def _new_record(execution: JobExecution, opening: Report) -> JobRecord:
-    return JobRecord(
-        key=execution.key,
-        boot_id=boot_id(),
-        started_at=datetime.now(UTC),
-        timer=JobTimer.of(seconds_of_job(execution, opening)),
-    )
+async def _first(*waits: Awaitable[Any]) -> None:
+    """Wait until the first of these is done, and cancel the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

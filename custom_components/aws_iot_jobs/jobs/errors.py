@@ -12,3 +12,12 @@ class InvalidJobDocumentError(Exception):
         self.path = path
         self.problem = problem
         super().__init__(f"{path}: {problem}" if path else problem)
+
+
+class NoSuchJobError(Exception):
+    """There is no such job to act on. `job_id` is None where any would have done."""
+
+    def __init__(self, job_id: str | None) -> None:
+        """Name the job."""
+        self.job_id = job_id
+        super().__init__(f"no job {job_id}" if job_id else "no job")

@@ -42,11 +42,13 @@ class Execution:
         deadline: Deadline,
         default_timeout: float | None = None,
         tidied: Callable[[], Awaitable[None]],
+        may_start: Callable[[], Awaitable[None]],
     ) -> None:
         """Prepare to run a job's steps.
 
         `default_timeout` in seconds is for steps without a timeout of their own. `tidied`
-        is awaited before the first one: then the runner is done with earlier jobs.
+        is awaited before the first one: then the runner is done with earlier jobs;
+        `may_start` before each.
         """
         self._job = job
         self._document = document
@@ -55,6 +57,7 @@ class Execution:
         self._deadline = deadline
         self._default_timeout = default_timeout
         self._tidied = tidied
+        self._may_start = may_start
         self._accepted: asyncio.Future[None] | None = None
         job.change(progress=_resumable(document, job.record.progress))
 
@@ -70,6 +73,7 @@ class Execution:
             for index, step in enumerate(self._document.all_steps):
                 state = self._progress.steps[index]
                 if not state.status.ended:
+                    await self._job.unless_stopped(self._may_start())
                     state = await self._run_step(index, step)
                 if state.status in (StepStatus.FAILED, StepStatus.STOPPED):
                     break
@@ -113,12 +117,14 @@ class Execution:
         return state.attempt + begun
 
     async def _run_attempt(self, index: int, attempt: int, step: Step) -> RunResult:
+        known = self._progress.steps[index]
+        attached = known.status is StepStatus.IN_PROGRESS and known.attempt == attempt
         progress = self._with_step(
             index,
             status=StepStatus.IN_PROGRESS,
             reason="",
             attempt=attempt,
-            started_at=datetime.now(UTC),
+            started_at=known.started_at if attached else datetime.now(UTC),
         )
         begun = {
             "progress": progress,
@@ -167,7 +173,12 @@ class Execution:
         return f"{self._job.record.key}.{index + 1}.{attempt}"
 
     def _end_step(self, index: int, step: Step, result: RunResult) -> StepState:
-        status, reason = judge_step(step, result, self._deadline.seconds_left)
+        status, reason = judge_step(
+            step,
+            result,
+            seconds_left=self._deadline.seconds_left,
+            stop_reason=self._job.stop_reason,
+        )
         if reason:
             label = step_label(self._document, index)
             _LOGGER.info("Job %s, %s: %s", self._job.record.key.job_id, label, reason)
@@ -209,7 +220,7 @@ class Execution:
                 label = step_label(self._document, index)
                 return JobStatus.FAILED, f"{label}: {step.reason}"
         if any(step.status is StepStatus.SKIPPED for step in steps):
-            return JobStatus.FAILED, "stopped between two steps"
+            return JobStatus.FAILED, f"{self._job.stop_reason} between two steps"
         return JobStatus.SUCCEEDED, success_reason(self._document, steps)
 
 

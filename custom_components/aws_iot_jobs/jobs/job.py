@@ -25,7 +25,7 @@ class JobStoppedError(Exception):
 
 
 class Job:
-    """The job under way."""
+    """The job under way. Whoever sets `stop` may say why in `stop_reason` before."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Job:
         self._listeners: list[Callable[[JobRecord], None]] = []
         self._closed = False
         self.stop = asyncio.Event()
+        self.stop_reason = "stopped"
 
     @property
     def record(self) -> JobRecord:

@@ -1,7 +1,9 @@
 """One job on this thing, from being handed out until AWS has accepted its outcome."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from dataclasses import replace
 import logging
 
 from ..aws_iot.errors import RequestRejectedError
@@ -9,19 +11,22 @@ from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
 from ..runner.system import boot_id
+from .approval import Approval, Decision, needs_approval
 from .conditions import unmet_condition
+from .digest import digest_of
 from .document import JobDocument, parse_job_document
 from .errors import InvalidJobDocumentError
 from .execution import Execution
-from .job import Job
+from .job import Job, JobStoppedError
+from .local import NoUpdates
 from .model import JobOutcome
-from .opening import has_taken
+from .opening import WAITING, has_taken
 from .record import JobRecord
 from .report import Report, reason_details, running_report
 from .settings import AgentSettings
 from .tasks import end_task, to_the_end
 from .timers import Deadline, renewed
-from .updates import ExecutionEndedError, ExecutionUpdates
+from .updates import ExecutionEndedError, ExecutionUpdates, Updates
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,18 +43,28 @@ class JobRun:
         runner: Runner,
         opening: Report,
         tidied: Callable[[], Awaitable[None]],
+        may_start: Callable[[], Awaitable[None]],
     ) -> None:
         """Go on with a job where its record is.
 
-        `opening` is what AWS was told of it when it was asked for. `tidied` is awaited before its first step: then the runner is done with earlier jobs.
+        `opening` is what AWS was told of it when it was asked for. `tidied` is awaited
+        before its first step: then the runner is done with earlier jobs; `may_start`
+        before each.
         """
         self.job = job
+        self.approval = Approval(job, limit=settings.approval_limit)
         self._settings = settings
+        self._service = service
         self._runner = runner
         self._opening = opening
         self._tidied = tidied
+        self._may_start = may_start
+        self._waits = False
         self._document: JobDocument | None = None
-        self.updates = ExecutionUpdates(service, job, self._report)
+        is_local = job.record.document is not None
+        self.updates: Updates = (
+            NoUpdates() if is_local else ExecutionUpdates(service, job, self._report)
+        )
         self.steps: asyncio.Task[JobOutcome] | None = None
 
     async def run(self, execution: JobExecution) -> JobOutcome:
@@ -77,6 +92,8 @@ class JobRun:
 
         It is put on record meanwhile; the journal says why that may be.
         """
+        details = {**outcome.status_details, **self._settings.final_details}
+        outcome = replace(outcome, status_details=details)
         self.job.change(outcome=outcome)
         noting = asyncio.create_task(self.job.note())
         try:
@@ -108,30 +125,106 @@ class JobRun:
         raise ExecutionEndedError(status)
 
     async def _execute(self, execution: JobExecution) -> JobOutcome:
-        """Run the job's document.
+        """Run the job's document, once it is approved where it has to be.
 
         Raises ExecutionEndedError when AWS has ended the execution before its first step.
         """
         try:
+            document = self._read(execution)
+            deadline = self._deadline(execution)
+            while self._needs_approval(document, execution):
+                decision = await self._decision(execution, deadline)
+                if not decision.approved:
+                    return not_run(JobStatus.REJECTED, decision.reason)
+                execution = await self._delivered_again(execution)
+                document = self._read(execution)
+            return await self._run_steps(execution, document, deadline)
+        except NotRunError as err:
+            return not_run(err.status, str(err))
+        except JobStoppedError:
+            return not_run(JobStatus.FAILED, self.job.stop_reason)
+        except RequestRejectedError as err:
+            return not_run(JobStatus.FAILED, f"AWS IoT did not accept its start: {err}")
+
+    def _read(self, execution: JobExecution) -> JobDocument:
+        """Return what a job is to do here. Raises NotRunError."""
+        try:
             document = parse_job_document(execution.document)
         except InvalidJobDocumentError as err:
-            return not_run(JobStatus.REJECTED, f"invalid job document: {err}")
+            raise NotRunError(
+                JobStatus.REJECTED, f"invalid job document: {err}"
+            ) from err
         if problem := unmet_condition(document.conditions, self._settings.facts):
-            return not_run(JobStatus.REJECTED, f"not for this thing: {problem}")
-        steps = self._steps_of(document, execution)
+            raise NotRunError(JobStatus.REJECTED, f"not for this thing: {problem}")
+        return document
+
+    def _needs_approval(self, document: JobDocument, execution: JobExecution) -> bool:
+        record = self.job.record
+        if record.document is not None or record.has_run:
+            return False
+        wanted = needs_approval(document, self._settings.approval)
+        return wanted and not self.approval.is_given(digest_of(execution.document))
+
+    async def _decision(self, execution: JobExecution, deadline: Deadline) -> Decision:
+        """Wait until somebody has decided whether the job is run, and tell AWS that.
+
+        Raises JobStoppedError, and as the updates do.
+        """
+        self._waits = True
+        try:
+            async with self._begun(execution):
+                return await self.approval.wait(digest_of(execution.document), deadline)
+        finally:
+            self._waits = False
+
+    async def _delivered_again(self, execution: JobExecution) -> JobExecution:
+        """Return the job with what its document has now.
+
+        Raises ExecutionEndedError where AWS has ended it.
+        """
+        asking = self._service.start_next()
+        fresh = await self.job.unless_stopped(asking)
+        if fresh is not None and self.job.record.is_delivered_by(fresh):
+            self.job.change(digest=digest_of(fresh.document))
+            return fresh
+        # What became of it, the answer to an update tells.
+        await self.updates.begin()
+        return execution
+
+    async def _run_steps(
+        self, execution: JobExecution, document: JobDocument, deadline: Deadline
+    ) -> JobOutcome:
+        steps = Execution(
+            self.job,
+            document,
+            thing_name=self._settings.connection.thing_name,
+            runner=self._runner,
+            deadline=deadline,
+            default_timeout=self._settings.default_timeout,
+            tidied=self._tidied,
+            may_start=self._may_start,
+        )
         self._document = document
+        async with self._begun(execution) as beginning:
+            return await steps.run(beginning)
+
+    @contextlib.asynccontextmanager
+    async def _begun(
+        self, execution: JobExecution
+    ) -> AsyncIterator[asyncio.Task[None]]:
+        """Have AWS told where the job is now, while something else is done.
+
+        Raises as the updates do.
+        """
         # At once, so that nothing else is told of where the job is before.
         beginning = asyncio.create_task(self._begin(execution), eager_start=True)
         try:
-            outcome = await steps.run(beginning)
+            yield beginning
             if beginning.done():
                 beginning.result()
-        except RequestRejectedError as err:
-            return not_run(JobStatus.FAILED, f"AWS IoT did not accept its start: {err}")
         finally:
             beginning.cancel()
             await asyncio.gather(beginning, return_exceptions=True)
-        return outcome
 
     async def _begin(self, execution: JobExecution) -> None:
         """Have AWS accept that the job is in progress, and where.
@@ -145,26 +238,20 @@ class JobRun:
         withdraw = self._opening.step_timer_minutes is not None
         await self.updates.begin(withdraw_timer=withdraw)
 
-    def _steps_of(self, document: JobDocument, execution: JobExecution) -> Execution:
-        same_boot = self.job.record.boot_id == boot_id()
+    def _deadline(self, execution: JobExecution) -> Deadline:
+        """Return when AWS ends the job, and keep it on record."""
         timer = renewed(
             self.job.record.timer,
             execution.seconds_before_timed_out,
-            same_boot=same_boot,
+            same_boot=self.job.record.boot_id == boot_id(),
         )
         self.job.change(timer=timer)
-        return Execution(
-            self.job,
-            document,
-            thing_name=self._settings.connection.thing_name,
-            runner=self._runner,
-            deadline=Deadline(None if timer is None else timer.left(same_boot=True)),
-            default_timeout=self._settings.default_timeout,
-            tidied=self._tidied,
-        )
+        return Deadline(None if timer is None else timer.left(same_boot=True))
 
     def _report(self) -> Report:
         """Return what AWS is told of the running job."""
+        if self._waits:
+            return WAITING
         if (document := self._document) is None:
             return Report()
         return running_report(
@@ -173,6 +260,15 @@ class JobRun:
             default_timeout=self._settings.default_timeout,
             outage_allowance=self._settings.outage_allowance,
         )
+
+
+class NotRunError(Exception):
+    """A job is not run; its message says why."""
+
+    def __init__(self, status: JobStatus, reason: str) -> None:
+        """Keep the status in which it ends."""
+        self.status = status
+        super().__init__(reason)
 
 
 def not_run(status: JobStatus, reason: str) -> JobOutcome:

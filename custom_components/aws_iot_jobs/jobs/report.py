@@ -90,16 +90,20 @@ def stricter_details(details: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def judge_step(
-    step: Step, result: RunResult, seconds_left: float | None = None
+    step: Step,
+    result: RunResult,
+    *,
+    seconds_left: float | None = None,
+    stop_reason: str = "stopped",
 ) -> tuple[StepStatus, str]:
     """Return what a run's end means for its step, and the reason when it failed.
 
     `seconds_left` is what AWS's timer leaves to the job: without any, no failure can be
-    ignored.
+    ignored. `stop_reason` is for a step that was to end.
     """
     # Where the runner itself is interrupted, only a step that is to end is not run again.
     if result.outcome in (RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
-        return StepStatus.STOPPED, _with("stopped", result.detail)
+        return StepStatus.STOPPED, _with(stop_reason, result.detail)
     if result.outcome is RunOutcome.TIMED_OUT and seconds_left == 0:
         reason = "stopped, for the job's time in AWS IoT Jobs is over"
         return StepStatus.FAILED, _with(reason, result.detail)
