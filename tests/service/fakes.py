@@ -11,6 +11,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunOutput,
     RunResult,
     RunTrace,
+    StepCheck,
     StepRequest,
     Stream,
 )
@@ -44,6 +45,10 @@ class SilentRunner(Runner):
         if stop.is_set():
             return RunResult(outcome=RunOutcome.STOPPED)
         return RunResult(outcome=RunOutcome.EXITED, exit_status=0)
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Find nothing."""
+        return StepCheck()
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Know of none."""

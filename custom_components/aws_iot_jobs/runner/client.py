@@ -16,8 +16,16 @@ from typing import Any
 import aiohttp
 
 from .inventory import LeftFile, PermissionsFix
-from .model import RunEvent, RunOutcome, RunResult, RunTrace, StepRequest
-from .wire import event_from_json, request_as_json
+from .model import (
+    RunEvent,
+    RunOutcome,
+    RunResult,
+    RunTrace,
+    StepCheck,
+    StepNotCheckedError,
+    StepRequest,
+)
+from .wire import WireError, check_from_json, event_from_json, request_as_json
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -176,6 +184,13 @@ class RunnerClient:
             lambda: self._stop_and_follow(course), STOP_RETRY_SECONDS
         )
 
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Have the service tell what a run would do; those before this may not know how."""
+        try:
+            return await self._check(request)
+        except RunnerError as err:
+            raise StepNotCheckedError(str(err)) from err
+
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Tell whether the service knows a run; one that it does not will not begin later.
 
@@ -254,14 +269,34 @@ class RunnerClient:
 
     async def _put(self, request: StepRequest) -> RunResult | None:
         """Begin a run; return a result when the service does not want it at all."""
-        path = self._run_path(request.run_id)
-        named = replace(request, job_key=self._named(request.job_key))
-        async with self._request("PUT", path, json=request_as_json(named)) as response:
-            if response.status in (400, 413):
-                detail = f"the runner refuses the step: {await _error(response)}"
+        path, step = self._run_path(request.run_id), self._step(request)
+        async with self._request("PUT", path, json=step) as response:
+            if (detail := await _refusal(response)) is not None:
                 return RunResult(outcome=RunOutcome.REFUSED, detail=detail)
             await self._require_success(response)
             return None
+
+    async def _check(self, request: StepRequest) -> StepCheck:
+        step = self._step(request)
+        async with self._request("POST", "/v1/check", json=step) as response:
+            if (problem := await _refusal(response)) is not None:
+                return StepCheck(problem=problem)
+            if response.status == 404:
+                raise RunnerVersionError(
+                    f"the runner at {self._url} does not know how to check a step; "
+                    "update it"
+                )
+            await self._require_success(response)
+            try:
+                return check_from_json(await response.json())
+            except WireError as err:
+                raise RunnerVersionError(
+                    f"what answers at {self._url} is no runner that is known here: {err}"
+                ) from err
+
+    def _step(self, request: StepRequest) -> dict[str, Any]:
+        named = replace(request, job_key=self._named(request.job_key))
+        return request_as_json(named)
 
     async def _follow(self, course: _Course) -> RunResult:
         """Read events until the result; what the service has forgotten was interrupted."""
@@ -359,6 +394,13 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             yield b"".join((*rest, end))
             rest = []
         rest.append(begun)
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> str | None:
+    """Return why the service does not want a step at all, if that is its answer."""
+    if response.status not in (400, 413):
+        return None
+    return f"the runner refuses the step: {await _error(response)}"
 
 
 async def _error(response: aiohttp.ClientResponse) -> str:

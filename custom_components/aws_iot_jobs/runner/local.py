@@ -12,7 +12,7 @@ import signal
 
 from .family import Leader
 from .job_directory import VARIABLE, job_directory, remove_job_directory
-from .launch import Launch, prepare
+from .launch import Launch, check, prepare
 from .leftovers import end_leftovers
 from .model import (
     RunEvent,
@@ -22,6 +22,7 @@ from .model import (
     RunResult,
     RunStarted,
     RunTrace,
+    StepCheck,
     StepRequest,
     Stream,
 )
@@ -78,6 +79,12 @@ class LocalRunner:
         if result.outcome is RunOutcome.INTERRUPTED:
             raise asyncio.CancelledError
         return result
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Tell what a run of a step would do here."""
+        return await asyncio.to_thread(
+            check, request, self._handler_directory, self._work_directory
+        )
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Tell what is known of a run: none outlives this process.

@@ -102,6 +102,20 @@ class RunResult:
     stderr_lines: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCheck:
+    """What a run of a step would do, as far as it can be told without one.
+
+    `path` is the file of its handler or command; None where there is none, or where only
+    the step's user can see it. `acts_as_root` tells whether the step's user is root.
+    `problem` is what the run would be refused for, in the same words.
+    """
+
+    path: str | None = None
+    acts_as_root: bool = False
+    problem: str | None = None
+
+
 class RunTrace(StrEnum):
     """What is known of an earlier attempt of a step.
 
@@ -116,6 +130,10 @@ class RunTrace(StrEnum):
 
 class RunRefusedError(Exception):
     """A step may not or cannot run; its message says what was found and what is expected."""
+
+
+class StepNotCheckedError(Exception):
+    """Nobody can tell what a run would do; its message says why, for people."""
 
 
 class Runner(Protocol):
@@ -135,6 +153,13 @@ class Runner(Protocol):
         the step are results, never exceptions. A cancelled call leaves no process behind
         that this runner could not find again; one whose process has ended by itself returns
         that result all the same.
+        """
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Tell what a run of a step would do. Nothing is run, and nothing is changed.
+
+        What is looked at is what a run looks at first. Asks once; raises
+        StepNotCheckedError when there is no answer.
         """
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:

@@ -20,7 +20,7 @@ from pathlib import Path
 import time
 from typing import Any
 
-from .model import RunEvent, Runner, RunOutcome, RunResult, StepRequest
+from .model import RunEvent, Runner, RunOutcome, RunResult, StepCheck, StepRequest
 from .run_files import RunRecord, load_records, remove_record, save_record
 from .wire import Numbered
 
@@ -191,6 +191,10 @@ class Runs:
         if run is not None:
             run.asked_at = time.monotonic()
         return run
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Tell what a run of a step would do. It takes no place."""
+        return await self._runner.check(request)
 
     async def put(self, request: StepRequest) -> tuple[Run, bool]:
         """Begin a run, or find it when it was begun before; tell which.

@@ -18,6 +18,7 @@ from .model import (
     RunOutput,
     RunResult,
     RunStarted,
+    StepCheck,
     StepRequest,
     Stream,
 )
@@ -108,6 +109,18 @@ def result_from_json(data: Any) -> RunResult:
         return RunResult(**{**fields, "outcome": RunOutcome(fields["outcome"])})
     except (KeyError, TypeError, ValueError) as err:
         raise WireError(f"the result: {err}") from err
+
+
+def check_from_json(data: Any) -> StepCheck:
+    """Return what a run would do. Raises WireError."""
+    match data:
+        case {
+            "path": str() | None as path,
+            "acts_as_root": bool(acts_as_root),
+            "problem": str() | None as problem,
+        }:
+            return StepCheck(path=path, acts_as_root=acts_as_root, problem=problem)
+    raise WireError("the check: path, acts_as_root or problem is missing")
 
 
 def _event(run_id: str, fields: Mapping[str, Any]) -> RunEvent | RunResult:
