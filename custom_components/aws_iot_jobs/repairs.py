@@ -81,12 +81,16 @@ class StartAppFlow(_FixFlow):
 
     @override
     async def _async_fix(self) -> None:
-        slug = self._entry.runtime_data.watch.settings.slug
+        watch = self._entry.runtime_data.watch
+        manager = async_get_manager(self.hass, watch.settings.slug)
         try:
-            app = await async_start_app(self.hass, async_get_manager(self.hass, slug))
+            app = await async_start_app(self.hass, manager)
         except (AddonError, RunnerError) as err:
             raise FixError("app_start_failed", str(err)) from err
+        moved = watch.settings.address != app.address
         await async_follow(self.hass, self._entry, app.address)
+        if not moved and watch.problem is not None:
+            raise FixError("app_start_failed", watch.problem)
 
 
 class FixPermissionsFlow(_FixFlow):
@@ -102,13 +106,14 @@ class FixPermissionsFlow(_FixFlow):
             raise FixError("permissions_not_set", reason) from err
         except RunnerError as err:
             raise FixError("permissions_not_set", str(err)) from err
-        problems = await watch.async_look()
+        await watch.async_look()
         if fix.left:
             shown = [left.reason for left in fix.left[:HANDLERS_SHOWN]]
             more = [f"+{len(fix.left) - len(shown)}"] if fix.left[len(shown) :] else []
             raise FixError("files_left", "; ".join([*shown, *more]))
-        if problems:
-            raise FixError("permissions_not_set", next(iter(problems.values())))
+        # Other looks may have begun, and seen more, since then.
+        if problems := list(watch.handler_problems.values()):
+            raise FixError("permissions_not_set", watch.problem or problems[0])
 
 
 async def async_create_fix_flow(

@@ -1,5 +1,6 @@
 """What a user is told to mend, and what mends it."""
 
+import asyncio
 from datetime import timedelta
 import errno
 import os
@@ -19,6 +20,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator 
 from custom_components.aws_iot_jobs.aws_iot.errors import TakenOverError
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState
+from custom_components.aws_iot_jobs.runner.client import RunnerUnreachableError
 from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.dispatcher import async_dispatcher_send
@@ -268,6 +270,68 @@ async def test_handlers_of_others_are_left_to_a_person(
     assert (await confirm(client, form))["type"] == "create_entry"
     assert foreign[0].stat().st_mode & 0o777 == 0o700
     assert not issues(hass)
+
+
+async def test_newer_fault_of_handlers_outlasts_a_repair_that_looks_at_an_older_one(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """What was found after the look of a repair is told, and not taken for mended."""
+    await set_up_repairs(hass)
+    watch = entry.runtime_data.watch
+    answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    looks = iter(answers)
+    asked = asyncio.Event()
+
+    async def handlers() -> dict[str, str | None]:
+        look = next(looks)
+        asked.set()
+        return await look
+
+    handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
+    handler.touch(mode=0o644)
+    await watch.async_look()
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    with patch.object(watch.place, "async_handlers", handlers):
+        confirming = hass.async_create_task(confirm(client, form))
+        await asked.wait()
+        looking = hass.async_create_task(watch.async_look(), eager_start=True)
+        answers[1].set_result({"new.sh": "its mode is 777"})
+        await looking
+        answers[0].set_result({"hello.sh": None})
+        form = await confirming
+    assert form["errors"] == {"base": "permissions_not_set"}
+    assert form["description_placeholders"]["reason"] == "its mode is 777"
+    (issue,) = issues(hass)
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["handlers"] == "new.sh"
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert not issues(hass)
+
+
+async def test_runner_that_goes_away_in_a_repair(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """Where nobody can say whether it is mended, it is not said to be."""
+    await set_up_repairs(hass)
+    watch = entry.runtime_data.watch
+    handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
+    handler.touch(mode=0o644)
+    await watch.async_look()
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    gone_away = RunnerUnreachableError("nobody answers")
+    with patch.object(watch.place, "async_handlers", side_effect=gone_away):
+        form = await confirm(client, form)
+    assert form["errors"] == {"base": "permissions_not_set"}
+    assert form["description_placeholders"]["reason"] == "nobody answers"
+    assert issues(hass)
 
 
 async def test_permissions_that_cannot_be_set(

