@@ -23,6 +23,7 @@ from .const import (
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .credentials import check_fit
 from .errors import InvalidInputError
+from .expiry import async_watch_expiry
 from .facts import async_get_facts
 from .issues import Issue, ThingIssues
 from .jobs.agent import Agent
@@ -77,6 +78,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     watch.async_start(place)
+    async_watch_expiry(hass, entry, issues)
     entry.runtime_data.async_start()
     return True
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 DOMAIN: Final = "aws_iot_jobs"
+DOCUMENTATION_URL: Final = "https://github.com/aws-iot-jobs/home-assistant-aws-iot-jobs"
+"""Where the documentation is, as the manifest says."""
 
 CONF_APPROVAL: Final = "approval"
 CONF_APPROVAL_TIME_LIMIT: Final = "approval_time_limit"

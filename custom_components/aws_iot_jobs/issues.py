@@ -10,18 +10,24 @@ from homeassistant.helpers.event import async_call_later
 
 from .aws_iot.connection import STABLE_SECONDS
 from .aws_iot.errors import TakenOverError
-from .const import CONF_THING_NAME, DOMAIN
+from .const import CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
 from .jobs.model import AgentState
 
 
 class Issue(StrEnum):
     """What may be the matter with a thing, each at most once at a time."""
 
+    CERTIFICATE = "certificate"
     HANDLERS = "handlers"
     JOURNAL = "journal"
     RUNNER = "runner"
     STORAGE = "storage"
     TAKEN_OVER = "taken_over"
+
+    @property
+    def learn_more_url(self) -> str:
+        """The part of the documentation that says what to do."""
+        return f"{DOCUMENTATION_URL}/blob/main/docs/repairs.md#{self.replace('_', '-')}"
 
 
 class ThingIssues:
@@ -51,6 +57,7 @@ class ThingIssues:
             data={"entry_id": self._entry.entry_id, "issue": issue},
             is_fixable=fixable,
             is_persistent=persistent,
+            learn_more_url=issue.learn_more_url,
             severity=severity,
             translation_key=translation_key,
             translation_placeholders={
@@ -96,7 +103,7 @@ class AgentIssues:
         self._take_storage(state.storage_problem)
         if isinstance(state.error, TakenOverError):
             self._taken_over = True
-            self._issues.async_show(Issue.TAKEN_OVER, "taken_over")
+            self._issues.async_show(Issue.TAKEN_OVER, "taken_over", fixable=True)
         self._wait_until_stable(connected=state.connected)
 
     @callback

@@ -1,6 +1,7 @@
 """Repairs: mending what keeps a thing from its work, with one click where that is possible."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, cast, override
 
 import probatio
@@ -8,13 +9,20 @@ import probatio
 from homeassistant.components.hassio import AddonError
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
+    FlowType,
     RepairsFlow,
     RepairsFlowResult,
 )
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntryDisabler,
+    ConfigEntryState,
+    OperationNotAllowed,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
+from .const import DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
 from .issues import Issue
 from .places.app import async_follow, async_get_manager, async_start_app
@@ -49,7 +57,7 @@ class _FixFlow(RepairsFlow):
     ) -> RepairsFlowResult:
         """Ask, and mend."""
         errors: dict[str, str] = {}
-        placeholders = self._placeholders()
+        placeholders = _placeholders(self)
         if user_input is not None:
             if self._entry.state is not ConfigEntryState.LOADED:
                 return self.async_abort(reason="not_loaded")
@@ -66,10 +74,6 @@ class _FixFlow(RepairsFlow):
             errors=errors,
             description_placeholders=placeholders,
         )
-
-    def _placeholders(self) -> dict[str, str]:
-        issue = ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id)
-        return dict((issue and issue.translation_placeholders) or {})
 
     @abstractmethod
     async def _async_fix(self) -> None:
@@ -116,14 +120,83 @@ class FixPermissionsFlow(_FixFlow):
             raise FixError("permissions_not_set", watch.problem or problems[0])
 
 
+class DisableFlow(_FixFlow):
+    """Disables a thing here, so that it leaves its name to the other client."""
+
+    @override
+    async def _async_fix(self) -> None:
+        try:
+            await self.hass.config_entries.async_set_disabled_by(
+                self._entry.entry_id, ConfigEntryDisabler.USER
+            )
+        except OperationNotAllowed as err:
+            raise FixError("not_disabled", str(err)) from err
+
+
+class ReconfigureFlow(RepairsFlow):
+    """Leads on to where a thing gets another certificate. With that, the issue goes."""
+
+    def __init__(self, entry: AwsIotJobsConfigEntry) -> None:
+        """Take the entry of the thing that is concerned."""
+        self._entry = entry
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Begin."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask, and lead on."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="confirm",
+                data_schema=probatio.Schema({}),
+                description_placeholders=_placeholders(self),
+            )
+        # It is not mended yet: the issue stays.
+        return self.async_abort(
+            reason="reconfigure",
+            next_flow=(FlowType.CONFIG_FLOW, await self._async_reconfigure()),
+        )
+
+    async def _async_reconfigure(self) -> str:
+        """Open the dialog that changes the thing, or go on with it; return its ID."""
+        flows = self._entry.async_get_active_flows(self.hass, {SOURCE_RECONFIGURE})
+        for flow in flows:
+            return flow["flow_id"]
+        opened = await self.hass.config_entries.flow.async_init(
+            DOMAIN,
+            context={
+                "source": SOURCE_RECONFIGURE,
+                "entry_id": self._entry.entry_id,
+            },
+        )
+        return opened["flow_id"]
+
+
+def _placeholders(flow: RepairsFlow) -> dict[str, str]:
+    """Return what the texts of a flow's issue need to be told."""
+    issue = ir.async_get(flow.hass).async_get_issue(flow.handler, flow.issue_id)
+    return dict((issue and issue.translation_placeholders) or {})
+
+
+_FLOWS: Mapping[str, Callable[[AwsIotJobsConfigEntry], RepairsFlow]] = {
+    Issue.CERTIFICATE: ReconfigureFlow,
+    Issue.HANDLERS: FixPermissionsFlow,
+    Issue.RUNNER: StartAppFlow,
+    Issue.TAKEN_OVER: DisableFlow,
+}
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
     """Return the flow that mends an issue."""
     known = cast(dict[str, str], data or {})
     entry = hass.config_entries.async_get_entry(known.get("entry_id", ""))
-    if entry is not None and known["issue"] == Issue.RUNNER:
-        return StartAppFlow(entry)
-    if entry is not None and known["issue"] == Issue.HANDLERS:
-        return FixPermissionsFlow(entry)
-    return ConfirmRepairFlow()
+    if entry is None or known["issue"] not in _FLOWS:
+        return ConfirmRepairFlow()
+    return _FLOWS[known["issue"]](entry)

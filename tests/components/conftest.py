@@ -1,6 +1,7 @@
 """A Home Assistant with this integration, and what a thing needs."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
@@ -55,8 +56,8 @@ def ca() -> CertificateAuthority:
 
 @pytest.fixture(scope="session")
 def credentials(ca: CertificateAuthority) -> Credentials:
-    """Make the certificate and key of a thing."""
-    return ca.device(THING)
+    """Make the certificate and key of a thing; nobody has to renew them soon."""
+    return ca.device(THING, valid_until=timedelta(days=365))
 
 
 @pytest.fixture

@@ -110,9 +110,11 @@ def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
 
 def test_issues_are_translated(words: dict[str, Any]) -> None:
     """Each repair issue says what is the matter, and what to do or that it can be mended."""
-    code = (ROOT / "issues.py").read_text() + (ROOT / "places" / "watch.py").read_text()
+    code = "".join(path.read_text() for path in ROOT.rglob("*.py"))
     problems = {"unreachable", "token_refused", "version"}
     assert words["issues"].keys() == {
+        "certificate_expired",
+        "certificate_expires",
         "journal_set_aside",
         "storage",
         "taken_over",

@@ -6,6 +6,7 @@ import errno
 import os
 from pathlib import Path
 import pwd
+import re
 from typing import Any
 from unittest.mock import patch
 
@@ -19,12 +20,16 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator 
 
 from custom_components.aws_iot_jobs.aws_iot.errors import TakenOverError
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
+from custom_components.aws_iot_jobs.const import DOMAIN
+from custom_components.aws_iot_jobs.issues import Issue
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState
 from custom_components.aws_iot_jobs.runner.client import RunnerUnreachableError
 from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
+from homeassistant.config_entries import ConfigEntryDisabler, OperationNotAllowed
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_component import async_update_entity
+from homeassistant.loader import async_get_integration
 
 from .conftest import THING
 from .fake_agent import FakeAgent
@@ -111,6 +116,60 @@ async def test_another_client_uses_the_name(
     await wait(100)
     agent.push(TAKEN_OVER)
     assert issues(hass)
+
+
+async def test_name_is_left_to_the_other_client(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """A click disables the thing here, and ends the fight."""
+    await set_up_repairs(hass)
+    agent.push(TAKEN_OVER)
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    assert not agent.stopping.is_set()
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert agent.stopping.is_set()
+    assert entry.disabled_by is ConfigEntryDisabler.USER
+    assert not issues(hass)
+
+
+async def test_thing_that_cannot_be_disabled(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """Where Home Assistant refuses, it says why, and the notice stays."""
+    await set_up_repairs(hass)
+    agent.push(TAKEN_OVER)
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    with patch.object(
+        hass.config_entries,
+        "async_set_disabled_by",
+        side_effect=OperationNotAllowed("it is being set up"),
+    ):
+        form = await confirm(client, form)
+    assert form["errors"] == {"base": "not_disabled"}
+    assert form["description_placeholders"]["reason"] == "it is being set up"
+    assert issues(hass)
+
+
+async def test_each_notice_leads_to_what_to_do(hass: HomeAssistant) -> None:
+    """Learn more opens the part of the documentation that is about the notice."""
+    integration = await async_get_integration(hass, DOMAIN)
+    assert integration.documentation
+    page = Path(__file__).parents[2] / "docs" / "repairs.md"
+    headings = re.findall("^## (.*)$", page.read_text(), re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    expected = {
+        f"{integration.documentation}/blob/main/docs/repairs.md#{anchor}"
+        for anchor in anchors
+    }
+    assert {issue.learn_more_url for issue in Issue} == expected
 
 
 async def test_nothing_is_told_of_a_thing_that_is_gone(
@@ -281,6 +340,7 @@ async def test_newer_fault_of_handlers_outlasts_a_repair_that_looks_at_an_older_
     """What was found after the look of a repair is told, and not taken for mended."""
     await set_up_repairs(hass)
     watch = entry.runtime_data.watch
+    answers: list[asyncio.Future[dict[str, str | None]]]
     answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
     looks = iter(answers)
     asked = asyncio.Event()
