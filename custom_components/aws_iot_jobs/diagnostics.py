@@ -5,6 +5,8 @@ from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.device_registry import AnyDeviceEntry
 
 from .const import CONF_CERTIFICATE, CONF_ENDPOINT, CONF_PRIVATE_KEY, CONF_ROOT_CA
 from .coordinator import AwsIotJobsConfigEntry
@@ -30,6 +32,36 @@ async def async_get_config_entry_diagnostics(
     }
     hidden = _without_account(async_redact_data(found, TO_REDACT), endpoint)
     return dict(without_signatures(hidden))
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, device: AnyDeviceEntry
+) -> dict[str, Any]:
+    """Return the same of a thing's device, with what stands of it in the registry."""
+    found = await async_get_config_entry_diagnostics(hass, entry)
+    return found | {
+        "device": {
+            "disabled_by": device.disabled_by,
+            "name_by_user": device.name_by_user,
+            "entities": _entities(hass, device),
+        }
+    }
+
+
+def _entities(hass: HomeAssistant, device: AnyDeviceEntry) -> dict[str, Any]:
+    """Return the entities of a device, those that are disabled too, with their states."""
+    entities = er.async_entries_for_device(
+        er.async_get(hass), device.id, include_disabled_entities=True
+    )
+    return {
+        entity.entity_id: {
+            "disabled_by": entity.disabled_by,
+            "state": None
+            if (state := hass.states.get(entity.entity_id)) is None
+            else without_signatures(state.state),
+        }
+        for entity in entities
+    }
 
 
 def _state(state: AgentState) -> dict[str, Any]:
