@@ -13,7 +13,6 @@ from homeassistant.config_entries import (
     SOURCE_HASSIO,
     SOURCE_RECONFIGURE,
     SOURCE_USER,
-    ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
     OptionsFlowWithReload,
@@ -55,6 +54,7 @@ from .const import (
     DOMAIN,
     MAX_OUTAGE_ALLOWANCE,
 )
+from .coordinator import AwsIotJobsConfigEntry
 from .credentials import READERS
 from .errors import InvalidInputError
 from .places.app import (
@@ -172,7 +172,9 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
     @staticmethod
     @callback
     @override
-    def async_get_options_flow(config_entry: ConfigEntry) -> AwsIotJobsOptionsFlow:
+    def async_get_options_flow(
+        config_entry: AwsIotJobsConfigEntry,
+    ) -> AwsIotJobsOptionsFlow:
         """Return the options flow."""
         return AwsIotJobsOptionsFlow()
 
@@ -393,7 +395,7 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
         self,
         step_id: str,
         schema: probatio.Schema,
-        entry: ConfigEntry,
+        entry: AwsIotJobsConfigEntry,
         user_input: dict[str, Any] | None,
     ) -> ConfigFlowResult:
         """Change what an entry has to what a form says, once that works."""
@@ -460,7 +462,7 @@ class AwsIotJobsConfigFlow(ConfigFlow, domain=DOMAIN):
         self._end_others(source=SOURCE_USER, unique_id=thing_name)
 
     async def _async_check(
-        self, settings: ThingSettings, entry: ConfigEntry | None = None
+        self, settings: ThingSettings, entry: AwsIotJobsConfigEntry | None = None
     ) -> None:
         """Check settings for as long as this dialog is there. Raises InvalidInputError."""
         self._check = async_begin_check(self.hass, settings, entry)

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_CERTIFICATE
+from .coordinator import AwsIotJobsConfigEntry
 from .credentials import expiry_of
 from .issues import Issue, ThingIssues
 
@@ -19,7 +19,7 @@ LOOK_INTERVAL: Final = timedelta(days=1)
 
 @callback
 def async_watch_expiry(
-    hass: HomeAssistant, entry: ConfigEntry, issues: ThingIssues
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, issues: ThingIssues
 ) -> None:
     """Look at the certificate of a thing, now and once a day until it is unloaded.
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
@@ -12,6 +12,10 @@ from .aws_iot.connection import STABLE_SECONDS
 from .aws_iot.errors import TakenOverError
 from .const import CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
 from .jobs.model import AgentState
+
+if TYPE_CHECKING:
+    # It imports this.
+    from .coordinator import AwsIotJobsConfigEntry
 
 
 class Issue(StrEnum):
@@ -33,7 +37,7 @@ class Issue(StrEnum):
 class ThingIssues:
     """The repair issues of a thing."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+    def __init__(self, hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> None:
         """Begin without any."""
         self._hass = hass
         self._entry = entry

@@ -15,11 +15,12 @@ from homeassistant.components.hassio import (
     SupervisorError,
     get_supervisor_client,
 )
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_RUNNER, CONF_RUNNER_TOKEN, CONF_THING_NAME, DOMAIN
+from ..coordinator import AwsIotJobsConfigEntry
 from ..runner.client import RunnerAddress, RunnerTokenError, RunnerUnreachableError
 from ..storage import SecretStore
 from .runners import RunnerKind, RunnerSettings, async_ask
@@ -97,7 +98,7 @@ def address_of(config: Mapping[str, Any]) -> RunnerAddress:
 
 
 async def async_follow(
-    hass: HomeAssistant, entry: ConfigEntry, address: RunnerAddress
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, address: RunnerAddress
 ) -> None:
     """Have an entry use its app where that is now, with the token that it has now."""
     store = SecretStore(hass, entry.data[CONF_THING_NAME])

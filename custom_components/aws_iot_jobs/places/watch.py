@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 import itertools
 import logging
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
@@ -23,6 +22,10 @@ from ..runner.client import (
     RunnerVersionError,
 )
 from .runners import Place, RunnerKind, RunnerSettings
+
+if TYPE_CHECKING:
+    # It imports this.
+    from ..coordinator import AwsIotJobsConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ class RunnerWatch:
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: ConfigEntry,
+        entry: AwsIotJobsConfigEntry,
         settings: RunnerSettings,
         issues: ThingIssues,
     ) -> None:
