@@ -1,19 +1,15 @@
-"""The files beside the code, as far as Home Assistant's own checks look at them."""
+"""The files beside the code say what the code does, and all of it."""
 
-from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
-from string import Formatter
 from typing import Any
 
-from awesomeversion import AwesomeVersion
 import pytest
 
 from custom_components import aws_iot_jobs
 from custom_components.aws_iot_jobs import binary_sensor, config_flow, sensor
-from custom_components.aws_iot_jobs.const import DOMAIN
-from homeassistant.util.yaml import load_yaml_dict
+from custom_components.aws_iot_jobs.const import DOCUMENTATION_URL
 
 ROOT = Path(aws_iot_jobs.__file__).parent
 
@@ -29,15 +25,9 @@ def words() -> dict[str, Any]:
     return translations
 
 
-def test_manifest() -> None:
-    """The manifest has what a custom integration's must have, in order."""
-    manifest = _json("manifest.json")
-    keys = list(manifest)
-    assert keys == ["domain", "name", *sorted(keys[2:])]
-    assert manifest["domain"] == DOMAIN == ROOT.name
-    assert AwesomeVersion(manifest["version"]).simple
-    for requirement in manifest["requirements"]:
-        assert re.fullmatch(r"[a-z0-9_-]+==[0-9.]+", requirement)
+def test_documentation_is_where_the_manifest_says() -> None:
+    """Links to the documentation follow the manifest."""
+    assert _json("manifest.json")["documentation"] == DOCUMENTATION_URL
 
 
 def test_requirements_are_the_locked_ones() -> None:
@@ -45,16 +35,6 @@ def test_requirements_are_the_locked_ones() -> None:
     project = (ROOT.parents[1] / "pyproject.toml").read_text()
     for requirement in _json("manifest.json")["requirements"]:
         assert f'"{requirement}"' in project
-
-
-def test_texts_of_translations(words: dict[str, Any]) -> None:
-    """Texts have no markup, no addresses, no quoted placeholders."""
-    for path, text in _texts(words):
-        assert text == text.strip(), path
-        assert not re.search(r"https?://|<[a-z/]|'\{|\}'", text), path
-        assert all(re.fullmatch(r"[a-z0-9_]+", key) for key in path), path
-        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
-        assert all(name.isidentifier() for name in names), path
 
 
 @pytest.mark.parametrize(
@@ -125,22 +105,3 @@ def test_issues_are_translated(words: dict[str, Any]) -> None:
         assert f'"{key}"' in code or key.partition("_")[2] in problems
         assert text["title"]
         assert ("description" in text) != ("fix_flow" in text), key
-
-
-def test_quality_scale() -> None:
-    """Each rule is done, or there is a word about why not."""
-    scale = load_yaml_dict(ROOT / "quality_scale.yaml")
-    for name, rule in scale["rules"].items():
-        if rule != "done":
-            assert rule["status"] in {"done", "exempt", "todo"}, name
-            assert rule["comment"], name
-
-
-def _texts(
-    tree: dict[str, Any], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _texts(value, (*path, key))
-        else:
-            yield (*path, key), value
