@@ -22,7 +22,7 @@ from homeassistant.util.json import JsonObjectType
 from .const import CONF_THING_NAME, DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
 from .jobs.model import AgentState, JobState, StepState
-from .redact import without_signatures
+from .jobs.redact import without_signatures
 
 
 class GetJobsTool(Tool):
