@@ -16,19 +16,20 @@ from ..aws_iot.model import ExecutionKey, JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
 from ..runner.system import boot_id
-from .approval import REJECTED_REASON, Decision
+from .approval import approve, reject
 from .digest import digest_of
 from .errors import NoSuchJobError
 from .events import JobEvent, events_between
 from .execution import stopped
 from .gate import Gate
-from .job import Job
-from .job_run import JobRun, given_up, not_run
+from .job import Job, JobStoppedError
+from .job_run import JobRun, given_up
 from .journal import Journal
 from .local import known_execution, local_execution
 from .model import AgentState, Hold, JobOutcome, JobState
 from .opening import NOTHING, opening_of, seconds_of_job
-from .record import JobRecord, JournalContent
+from .plan import Plan, plan_of
+from .record import JobRecord, JournalContent, not_run
 from .settings import AgentSettings
 from .tasks import end_task
 from .tidying import Tidying
@@ -65,7 +66,9 @@ class Agent:
             on_unclear=self._look_again,
         )
         self._gate = Gate(settings.window, now=settings.now, on_change=self._take_holds)
-        self._state = AgentState(holds=self._gate.holds)
+        self._state = AgentState(
+            holds=self._gate.holds, next_window=self._gate.next_window
+        )
         self._listeners: list[Listener] = []
         self._event_listeners: list[EventListener] = []
         self._wake = asyncio.Event()
@@ -108,29 +111,19 @@ class Agent:
 
     async def approve(self, job_id: str | None = None) -> None:
         """Have the job run that waits for approval. Raises NoSuchJobError."""
-        self._decide(job_id, Decision(approved=True))
+        await _unless_stopped(approve(self._waiting(job_id)), job_id)
 
     async def reject(self, job_id: str | None = None, reason: str = "") -> None:
         """End the job that waits for approval. Raises NoSuchJobError."""
-        reason = reason.strip()
-        self._decide(
-            job_id,
-            Decision(
-                approved=False,
-                reason=f"{REJECTED_REASON}: {reason}" if reason else REJECTED_REASON,
-            ),
-        )
+        rejecting = reject(self._waiting(job_id), reason.strip())
+        await _unless_stopped(rejecting, job_id)
 
     async def stop_job(self, job_id: str | None = None) -> None:
         """End the job that is under way: it fails, as a thing cannot cancel it at AWS.
 
         Raises NoSuchJobError.
         """
-        job = self._job
-        if self._run is None or job is None or job.record.outcome is not None:
-            raise NoSuchJobError(job_id)
-        if job_id not in (None, job.record.key.job_id):
-            raise NoSuchJobError(job_id)
+        job = self._under_way(job_id)
         job.stop_reason = STOPPED_REASON
         job.stop.set()
 
@@ -167,6 +160,21 @@ class Agent:
         self._local_wanted.set()
         self._wake.set()
         return await asyncio.shield(ended)
+
+    async def check_document(self, document: Any) -> Plan:
+        """Return what a document would do here. Nothing is run."""
+        return await plan_of(
+            document,
+            facts=self._settings.facts,
+            runner=self._runner,
+            default_timeout=self._settings.default_timeout,
+        )
+
+    async def plan_of_waiting(self, job_id: str | None = None) -> Plan:
+        """Return what the job would do that waits for approval. Raises NoSuchJobError."""
+        approval = self._waiting(job_id).record.approval
+        assert approval is not None
+        return await self.check_document(approval.document)
 
     def retry_now(self) -> None:
         """Connect at once: there is reason to believe that the network is back."""
@@ -471,12 +479,21 @@ class Agent:
                 _LOGGER.warning("The jobs of %s wait: %s", self._thing_name, problem)
         self._change(storage_problem=problem)
 
-    def _decide(self, job_id: str | None, decision: Decision) -> None:
-        run = self._run
-        if run is None or job_id not in (None, run.job.record.key.job_id):
+    def _under_way(self, job_id: str | None) -> Job:
+        """Return a job, or any, that has not ended. Raises NoSuchJobError."""
+        job = self._job
+        if job is None or job_id not in (None, job.record.key.job_id):
             raise NoSuchJobError(job_id)
-        if not run.approval.decide(decision):
+        if job.record.outcome is not None or job.stop.is_set():
             raise NoSuchJobError(job_id)
+        return job
+
+    def _waiting(self, job_id: str | None) -> Job:
+        """Return a job, or any, that waits for approval. Raises NoSuchJobError."""
+        job = self._under_way(job_id)
+        if not job.record.waits_for_approval:
+            raise NoSuchJobError(job_id)
+        return job
 
     def _take_holds(self) -> None:
         self._change(holds=self._gate.holds, next_window=self._gate.next_window)
@@ -531,6 +548,14 @@ class Agent:
         level = logging.DEBUG if kind in self._errors_told else logging.ERROR
         self._errors_told.add(kind)
         _LOGGER.log(level, message, self._thing_name, exc_info=error)
+
+
+async def _unless_stopped(deciding: Awaitable[None], job_id: str | None) -> None:
+    """Decide on a job. Raises NoSuchJobError where it ends meanwhile."""
+    try:
+        await deciding
+    except JobStoppedError:
+        raise NoSuchJobError(job_id) from None
 
 
 async def _first(*waits: Awaitable[Any]) -> None:

@@ -63,6 +63,17 @@ class Job:
         """Have each change of the record told."""
         self._listeners.append(listener)
 
+    async def until(self, condition: Callable[[JobRecord], bool]) -> None:
+        """Wait until something holds of the record."""
+        changed = asyncio.Event()
+        self._listeners.append(noted := lambda _: changed.set())
+        try:
+            while not condition(self._record):
+                changed.clear()
+                await changed.wait()
+        finally:
+            self._listeners.remove(noted)
+
     def close(self) -> None:
         """Leave the record as it is from now on, whatever still ends of the job."""
         self._closed = True

@@ -11,7 +11,7 @@ from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
 from ..runner.system import boot_id
-from .approval import Approval, Decision, needs_approval
+from .approval import EXPIRED_REASON, is_approved, needs_approval, until_decided
 from .conditions import unmet_condition
 from .digest import digest_of
 from .document import JobDocument, parse_job_document
@@ -21,8 +21,8 @@ from .job import Job, JobStoppedError
 from .local import NoUpdates
 from .model import JobOutcome
 from .opening import WAITING, has_taken
-from .record import JobRecord
-from .report import Report, reason_details, running_report
+from .record import JobRecord, not_run
+from .report import Report, running_report
 from .settings import AgentSettings
 from .tasks import end_task, to_the_end
 from .timers import Deadline, renewed
@@ -52,7 +52,6 @@ class JobRun:
         before each.
         """
         self.job = job
-        self.approval = Approval(job, limit=settings.approval_limit)
         self._settings = settings
         self._service = service
         self._runner = runner
@@ -132,10 +131,12 @@ class JobRun:
         try:
             document = self._read(execution)
             deadline = self._deadline(execution)
-            while self._needs_approval(document, execution):
-                decision = await self._decision(execution, deadline)
-                if not decision.approved:
-                    return not_run(JobStatus.REJECTED, decision.reason)
+            while await self._needs_approval(document, execution):
+                await self._until_decided(execution, deadline)
+                if (outcome := self.job.record.outcome) is not None:
+                    return outcome
+                if self.job.record.waits_for_approval:
+                    return not_run(JobStatus.REJECTED, EXPIRED_REASON)
                 execution = await self._delivered_again(execution)
                 document = self._read(execution)
             return await self._run_steps(execution, document, deadline)
@@ -158,14 +159,18 @@ class JobRun:
             raise NotRunError(JobStatus.REJECTED, f"not for this thing: {problem}")
         return document
 
-    def _needs_approval(self, document: JobDocument, execution: JobExecution) -> bool:
+    async def _needs_approval(
+        self, document: JobDocument, execution: JobExecution
+    ) -> bool:
         record = self.job.record
         if record.document is not None or record.has_run:
             return False
-        wanted = needs_approval(document, self._settings.approval)
-        return wanted and not self.approval.is_given(digest_of(execution.document))
+        if is_approved(record, execution.document):
+            return False
+        asking = needs_approval(document, self._settings.approval, self._runner)
+        return await self.job.unless_stopped(asking)
 
-    async def _decision(self, execution: JobExecution, deadline: Deadline) -> Decision:
+    async def _until_decided(self, execution: JobExecution, deadline: Deadline) -> None:
         """Wait until somebody has decided whether the job is run, and tell AWS that.
 
         Raises JobStoppedError, and as the updates do.
@@ -173,7 +178,12 @@ class JobRun:
         self._waits = True
         try:
             async with self._begun(execution):
-                return await self.approval.wait(digest_of(execution.document), deadline)
+                await until_decided(
+                    self.job,
+                    execution.document,
+                    limit=self._settings.approval_limit,
+                    deadline=deadline,
+                )
         finally:
             self._waits = False
 
@@ -269,13 +279,6 @@ class NotRunError(Exception):
         """Keep the status in which it ends."""
         self.status = status
         super().__init__(reason)
-
-
-def not_run(status: JobStatus, reason: str) -> JobOutcome:
-    """Return the outcome of a job that has not been run."""
-    return JobOutcome(
-        status=status, reason=reason, status_details=reason_details(reason)
-    )
 
 
 def given_up(record: JobRecord) -> JobOutcome:

@@ -6,7 +6,7 @@ then, and one that was in progress keeps what it had: the answer tells.
 """
 
 from ..aws_iot.model import JobExecution, JobStatus
-from .approval import WAITING_REASON, needs_approval
+from .approval import WAITING_REASON, surely_needs_approval
 from .conditions import unmet_condition
 from .document import parse_job_document
 from .errors import InvalidJobDocumentError
@@ -28,8 +28,9 @@ def opening_of(announced: JobExecution | None, settings: AgentSettings) -> Repor
         return NOTHING
     if unmet_condition(document.conditions, settings.facts):
         return NOTHING
-    if needs_approval(document, settings.approval):
-        return WAITING
+    waits = surely_needs_approval(document, settings.approval)
+    if waits is not False:
+        return WAITING if waits else NOTHING
     report = running_report(
         document,
         0,

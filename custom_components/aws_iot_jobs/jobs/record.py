@@ -9,6 +9,7 @@ from ..aws_iot.model import ExecutionKey, ExecutionState, JobExecution, JobStatu
 from ..runner.system import boot_id
 from .digest import digest_of
 from .model import ApprovalRequest, JobOutcome, JobProgress, JobState
+from .report import reason_details
 from .timers import JobTimer
 
 
@@ -16,10 +17,12 @@ from .timers import JobTimer
 class JobApproval:
     """What is on record of a job's approval.
 
-    `digest` is that of the document that is to be approved, `timer` how long that may take.
+    `document` is what is to be approved, without what signs its URLs, until it is, `digest`
+    tells it from others. `timer` is how long that may take.
     """
 
     digest: str
+    document: Any = field(default=None, repr=False)
     requested_at: datetime
     timer: JobTimer
     boot_id: str
@@ -89,6 +92,11 @@ class JobRecord:
         return self.progress.last_started_index is not None
 
     @property
+    def waits_for_approval(self) -> bool:
+        """Whether somebody has to decide before it goes on."""
+        return self.approval is not None and self.approval.request is not None
+
+    @property
     def state(self) -> JobState:
         """The job as others see it while it is under way."""
         return JobState(
@@ -99,6 +107,13 @@ class JobRecord:
             approval=self.approval.request if self.approval else None,
             approved_at=self.approval.approved_at if self.approval else None,
         )
+
+
+def not_run(status: JobStatus, reason: str) -> JobOutcome:
+    """Return the outcome of a job that has not been run."""
+    return JobOutcome(
+        status=status, reason=reason, status_details=reason_details(reason)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

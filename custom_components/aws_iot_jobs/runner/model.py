@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+DEFAULT_PATH = "default"
+"""The path of a handler that lies in the handler directory."""
+
 
 class RunOutcome(StrEnum):
     """How a run ended."""
