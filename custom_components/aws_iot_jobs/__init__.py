@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
 from homeassistant.loader import async_get_integration
 
+from .aws_iot.mqtt import release_threads
 from .const import (
     CONF_CERTIFICATE,
     CONF_DEFAULT_TIMEOUT,
@@ -96,6 +97,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
             RunnerSettings.of(entry.data, {})
         ):
             await coordinator.async_leave_runner()
+        if not hass.config_entries.async_loaded_entries(DOMAIN):
+            release_threads()
     return unloaded
 
 

@@ -3,7 +3,8 @@
 # ruff: noqa: PLR0917 -- fixtures are arguments
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from ..broker import Broker
 from ..fake_jobs_service import FakeJobsService
 from .conftest import THING
+from .repairs import issues
 
 CONNECTED = "binary_sensor.thing_1_connected"
 
@@ -110,7 +112,11 @@ async def test_nothing_is_left(
     how: str,
 ) -> None:
     """The end of a thing is the end of its task, its connection and its processes."""
-    sockets, tasks = _sockets(), asyncio.all_tasks()
+    sockets, tasks, data = _sockets(), asyncio.all_tasks(), set(hass.data)
+    # What Home Assistant sets up for the first of its kind, it keeps.
+    assert await hass.config_entries.async_setup(thing.entry_id)
+    assert await hass.config_entries.async_unload(thing.entry_id)
+    listeners = hass.bus.async_listeners()
     assert await hass.config_entries.async_setup(thing.entry_id)
     fifo = tmp_path / "pid"
     os.mkfifo(fifo)
@@ -129,9 +135,16 @@ async def test_nothing_is_left(
     )
     pid = int(await opened)
     assert _runs(pid)
+    assert _threads()
     if how == "unload":
         assert await hass.config_entries.async_unload(thing.entry_id)
         assert thing.state is ConfigEntryState.NOT_LOADED
+        assert not issues(hass)
+        assert not {
+            name for name in set(hass.data) - data if "aws_iot_jobs" in str(name)
+        }
+        assert _more(hass.bus.async_listeners(), listeners) == {}
+        await _threads_have_ended()
     else:
         await hass.async_stop()
     assert not _runs(pid)
@@ -237,6 +250,30 @@ def _sockets() -> int:
     """Return how many sockets this process has open."""
     links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     return sum(str(link.readlink()).startswith("socket:") for link in links)
+
+
+def _threads() -> set[str]:
+    """Return the threads of awscrt."""
+    tasks = Path("/proc/self/task").iterdir()
+    names = {(task / "comm").read_text().strip() for task in tasks}
+    return {name for name in names if name.startswith("Aws")}
+
+
+async def _threads_have_ended() -> None:
+    """Wait until awscrt has no thread: they end when what has used them is collected."""
+    async with asyncio.timeout(10):
+        while _threads():
+            gc.collect()
+            await asyncio.sleep(0.05)
+
+
+def _more(after: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:
+    """Return the events that have more listeners than before."""
+    return {
+        name: count - before.get(name, 0)
+        for name, count in after.items()
+        if count > before.get(name, 0)
+    }
 
 
 def _runs(pid: int) -> bool:

@@ -275,6 +275,12 @@ class _Events:
         _resolve(self.stopped, None)
 
 
+def release_threads() -> None:
+    """Let awscrt's threads end when no client uses them any more; the next one gets others."""
+    for default in (io.ClientBootstrap, io.DefaultHostResolver, io.EventLoopGroup):
+        default.release_static_default()
+
+
 def _client(
     settings: ConnectionSettings,
     timing: Timing,
