@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 
 from homeassistant.const import Platform
@@ -13,12 +12,9 @@ from homeassistant.loader import async_get_integration
 from .aws_iot.mqtt import release_threads
 from .const import (
     CONF_CERTIFICATE,
-    CONF_DEFAULT_TIMEOUT,
     CONF_HANDLER_DIRECTORY,
-    CONF_OUTAGE_ALLOWANCE,
     CONF_PRIVATE_KEY,
     CONF_THING_NAME,
-    DEFAULT_OUTAGE_ALLOWANCE,
     DOMAIN,
 )
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
@@ -29,7 +25,7 @@ from .facts import async_get_facts
 from .issues import Issue, ThingIssues
 from .jobs.agent import Agent
 from .jobs.journal import Journal
-from .jobs.settings import AgentSettings
+from .options import agent_settings
 from .places.runners import (
     LocalPlace,
     Place,
@@ -63,14 +59,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     watch = RunnerWatch(hass, entry, runner, issues)
     place = await _async_get_place(hass, entry, watch)
     agent = Agent(
-        AgentSettings(
+        agent_settings(
+            entry.options,
             connection=settings.connection(),
             directory=thing_directory(hass, thing_name),
             facts=await async_get_facts(
                 hass, runner, thing_name=thing_name, agent_version=version
             ),
-            default_timeout=_default_timeout(entry),
-            outage_allowance=_outage_allowance(entry),
+            agent_version=version,
         ),
         place.runner,
     )
@@ -165,20 +161,6 @@ async def _async_get_place(
         thing_name=thing_name,
         on_problem=watch.async_take_problem,
     )
-
-
-def _default_timeout(entry: AwsIotJobsConfigEntry) -> float | None:
-    """Return the time in seconds that a step may take if its document says nothing."""
-    if (duration := entry.options.get(CONF_DEFAULT_TIMEOUT)) is None:
-        return None
-    return timedelta(**duration).total_seconds()
-
-
-def _outage_allowance(entry: AwsIotJobsConfigEntry) -> float:
-    """Return how long in seconds AWS waits for an offline thing beyond its steps' time."""
-    if (duration := entry.options.get(CONF_OUTAGE_ALLOWANCE)) is None:
-        return DEFAULT_OUTAGE_ALLOWANCE.total_seconds()
-    return timedelta(**duration).total_seconds()
 
 
 async def _async_get_handler_directory(

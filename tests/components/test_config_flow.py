@@ -24,7 +24,6 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
-from custom_components.aws_iot_jobs import _outage_allowance
 from custom_components.aws_iot_jobs.aws_iot.errors import (
     CredentialsError,
     DisconnectedError,
@@ -50,6 +49,7 @@ from custom_components.aws_iot_jobs.const import (
     CONF_THING_NAME,
     DOMAIN,
 )
+from custom_components.aws_iot_jobs.options import outage_seconds
 from custom_components.aws_iot_jobs.runner.inventory import list_handlers
 from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
@@ -998,7 +998,7 @@ async def test_outage_allowance(
     seconds: float,
 ) -> None:
     """AWS waits for half an hour unless something else is said, which can be none at all."""
-    assert _outage_allowance(entry) == 1800
+    assert outage_seconds(entry.options) == 1800
     flow = await hass.config_entries.options.async_init(entry.entry_id)
     assert flow["data_schema"] is not None
     assert flow["data_schema"]({})[CONF_OUTAGE_ALLOWANCE] == {"minutes": 30}
@@ -1006,13 +1006,13 @@ async def test_outage_allowance(
         flow["flow_id"], {CONF_OUTAGE_ALLOWANCE: duration}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert _outage_allowance(entry) == seconds
+    assert outage_seconds(entry.options) == seconds
     await hass.async_block_till_done()
 
     flow = await hass.config_entries.options.async_init(entry.entry_id)
     assert _suggested(flow)[CONF_OUTAGE_ALLOWANCE] == duration
     await hass.config_entries.options.async_configure(flow["flow_id"], {})
-    assert _outage_allowance(entry) == 1800
+    assert outage_seconds(entry.options) == 1800
     await hass.async_block_till_done()
 
 
