@@ -139,7 +139,8 @@ async def stopped_device(broker: Broker, tmp_path: Path) -> AsyncIterator[Device
 
 @pytest.fixture
 async def device(stopped_device: Device, service: FakeJobsService) -> Device:
-    """Return a thing whose agent is connected."""
+    """Return a thing whose agent is connected, and has asked for a job in vain."""
     await stopped_device.start()
     await stopped_device.connected()
+    await service.until(lambda: bool(service.requests))
     return stopped_device

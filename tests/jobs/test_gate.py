@@ -33,7 +33,6 @@ async def test_a_thing_that_takes_no_jobs_asks_for_none(
     device: Device, service: FakeJobsService
 ) -> None:
     """Also after a restart; when it takes jobs again, the one that waits comes."""
-    await service.until(lambda: _asked(service) > 0)
     await device.agent.take_jobs(takes=False)
     assert not device.state.takes_jobs
     job = service.create_job(document(command_step("true")))

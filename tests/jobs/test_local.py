@@ -16,7 +16,6 @@ async def test_a_document_is_run_as_a_job_of_its_own(
     device: Device, service: FakeJobsService
 ) -> None:
     """With events, counts and a result; AWS learns nothing of it."""
-    await service.until(lambda: bool(service.requests))
     asked = len(service.requests)
     told: list[JobEventType] = []
     device.agent.subscribe_events(lambda event: told.append(event.type))

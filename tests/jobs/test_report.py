@@ -267,10 +267,10 @@ def test_success_tells_of_what_was_ignored() -> None:
 
 @pytest.mark.alone
 async def test_a_running_job_says_where_it_is(
-    device: Device, service: FakeJobsService
+    stopped_device: Device, service: FakeJobsService
 ) -> None:
     """Quick changes come together in one update; what comes last is always sent."""
-    gate = device.handlers / "gate"
+    gate = stopped_device.handlers / "gate"
     wait = f"sh,-c,until [ -e {gate} ]; do sleep 0.01; done; rm {gate}"
     job = service.create_job(
         document(
@@ -279,6 +279,7 @@ async def test_a_running_job_says_where_it_is(
             finalStep=command_step(wait, name="last"),
         )
     )
+    await stopped_device.start()
     for name, index in (("slow", "31"), ("last", "32")):
         await service.until(lambda name=name: job.status_details.get("step") == name)  # type: ignore[misc]
         assert job.status_details == {

@@ -115,7 +115,6 @@ async def test_a_result_that_aws_did_not_accept_is_sent_after_the_restart(
 ) -> None:
     """The steps are not run again for it."""
     device.handler("note.sh", _NOTE)
-    await service.until(lambda: bool(service.requests))
     # start-next; then nothing more gets through.
     service.faults.reject.extend([None] + ["InternalError"] * 50)
     job = service.create_job(document(handler_step("note.sh", str(ledger.file))))

@@ -1,8 +1,7 @@
 """The loop: next job, execute, report, until told to stop."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from typing import Any
 
 from ..aws_iot.backoff import backoff
 from ..aws_iot.errors import AwsIotError, RequestRejectedError
-from ..aws_iot.messages import RejectedCode
 from ..aws_iot.model import ExecutionKey, JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
@@ -25,10 +23,12 @@ from .gate import Gate
 from .job import Job, JobStoppedError
 from .job_run import JobRun, given_up
 from .journal import Journal
-from .local import known_execution, local_execution
+from .listeners import Listeners
+from .local import local_execution
 from .model import AgentState, Hold, JobOutcome, JobState
-from .opening import NOTHING, opening_of, seconds_of_job
+from .opening import NOTHING, seconds_of_job
 from .plan import Plan, plan_of
+from .queue import JobQueue
 from .record import JobRecord, JournalContent, not_run
 from .settings import AgentSettings
 from .tasks import end_task
@@ -69,19 +69,15 @@ class Agent:
         self._state = AgentState(
             holds=self._gate.holds, next_window=self._gate.next_window
         )
-        self._listeners: list[Listener] = []
-        self._event_listeners: list[EventListener] = []
-        self._wake = asyncio.Event()
-        self._local: deque[JobExecution] = deque()
-        self._local_wanted = asyncio.Event()
+        self._listeners = Listeners[AgentState](self._listener_failed)
+        self._event_listeners = Listeners[JobEvent](self._listener_failed)
+        self._queue = JobQueue(
+            self._service, settings, self._gate, for_room=self._wait_for_room
+        )
         self._wanted_here: dict[ExecutionKey, asyncio.Future[JobState]] = {}
         self._loaded = False
         self._job: Job | None = None
         self._run: JobRun | None = None
-        self._announced: JobExecution | None = None
-        self._opening = NOTHING
-        # Whether AWS has told of a change since it was asked for a job.
-        self._doubtful = False
         self._problem_told = False
         self._errors_told: set[str] = set()
         self._serving = False
@@ -93,21 +89,11 @@ class Agent:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have each new state told, in the event loop; returns what ends that."""
-        self._listeners.append(listener)
-
-        def unsubscribe() -> None:
-            self._listeners.remove(listener)
-
-        return unsubscribe
+        return self._listeners.add(listener)
 
     def subscribe_events(self, listener: EventListener) -> Callable[[], None]:
         """Have told what happens to jobs, after the state that it led to."""
-        self._event_listeners.append(listener)
-
-        def unsubscribe() -> None:
-            self._event_listeners.remove(listener)
-
-        return unsubscribe
+        return self._event_listeners.add(listener)
 
     async def approve(self, job_id: str | None = None) -> None:
         """Have the job run that waits for approval. Raises NoSuchJobError."""
@@ -156,9 +142,7 @@ class Agent:
         execution = local_execution(document)
         ended: asyncio.Future[JobState] = asyncio.get_running_loop().create_future()
         self._wanted_here[execution.key] = ended
-        self._local.append(execution)
-        self._local_wanted.set()
-        self._wake.set()
+        self._queue.want(execution)
         return await asyncio.shield(ended)
 
     async def check_document(self, document: Any) -> Plan:
@@ -262,83 +246,37 @@ class Agent:
         if (job := self._job) is not None:
             await self._runner.recover(str(job.record.key))
             if job.record.document is not None:
-                self._wake.set()
+                self._queue.look()
 
     async def _serve_for_ever(self) -> None:
         """Serve whenever there may be something to do, whatever goes wrong with it."""
         pauses = backoff(_FIRST_PAUSE_SECONDS)
         while True:
-            await self._wake.wait()
-            self._wake.clear()
+            await self._queue.changed()
             try:
                 while (execution := await self._next()) is not None:
                     await self._serve(execution)
                     pauses = backoff(_FIRST_PAUSE_SECONDS)
             except Exception as err:  # noqa: BLE001
                 self._tell_once("The agent of %s goes on after an error", err)
-                self._wake.set()
+                self._queue.look()
                 await asyncio.sleep(next(pauses))
 
     async def _next(self) -> JobExecution | None:
-        """Return the next job: what is under way, what somebody here wants, what AWS has."""
-        if (job := self._job) is not None:
-            if job.record.document is not None:
-                return known_execution(job.record)
-            return await self._ask()
-        while not self._local:
-            self._local_wanted.clear()
-            asked, execution = await self._ask_while_open()
-            if asked:
-                return execution
-        await self._wait_for_room()
-        return self._local.popleft()
-
-    async def _ask_while_open(self) -> tuple[bool, JobExecution | None]:
-        """Ask AWS for the next job, unless that must not be, or another is wanted first."""
-        await _first(self._gate.opened(), self._local_wanted.wait())
-        if self._local:
-            return False, None
-        asking = asyncio.ensure_future(self._ask())
-        await _first(asking, self._gate.closed(), self._local_wanted.wait())
-        if asking.cancelled():
-            return False, None
-        return True, asking.result()
-
-    async def _ask(self) -> JobExecution | None:
-        """Ask AWS for the next job, and settle what is left of another one before."""
-        await self._wait_for_room()
-        # What is asked for from here on answers all that there was to ask before.
-        self._wake.clear()
-        self._doubtful = False
+        """Return the next job, and settle what is left of another one before."""
+        job = self._job
         try:
-            execution = await self._start_next()
+            execution = await self._queue.next(None if job is None else job.record)
         except RequestRejectedError as err:
             _LOGGER.error(
                 "AWS IoT Jobs hands out no job to %s: %s", self._thing_name, err
             )
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
-            self._wake.set()
+            self._queue.look()
             return None
-        if (job := self._job) is not None:
-            if execution is None or not job.record.is_of(execution):
-                await self._settle(job, execution)
+        if job is not None and (execution is None or not job.record.is_of(execution)):
+            await self._settle(job, execution)
         return execution
-
-    async def _start_next(self) -> JobExecution | None:
-        """Ask for the next job, and say of the one that was announced where it begins."""
-        self._opening = opening_of(self._announced, self._settings)
-        self._announced = None
-        try:
-            return await self._service.start_next(
-                status_details=self._opening.details,
-                step_timeout_minutes=self._opening.step_timer_minutes,
-            )
-        except RequestRejectedError as err:
-            if err.code != RejectedCode.INVALID_REQUEST or self._opening == NOTHING:
-                raise
-            _LOGGER.debug("AWS IoT Jobs takes no details with start-next: %s", err)
-        self._opening = NOTHING
-        return await self._service.start_next()
 
     async def _wait_for_room(self) -> None:
         """Take no job while the disk is full: each would fail."""
@@ -377,8 +315,8 @@ class Agent:
         self._job = job
         self._run = self._run_of(job)
         job.change(version_number=execution.version_number)
-        if self._doubtful:
-            self._probe(self._announced)
+        if self._queue.doubtful:
+            self._probe(self._queue.announced)
         try:
             outcome = await self._run.run(execution)
             await self._end(job, outcome, self._run.steps)
@@ -388,14 +326,13 @@ class Agent:
                 execution.key.job_id,
                 err,
             )
-            self._change(job=None)
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
         finally:
             self._run = None
 
     def _new_record(self, execution: JobExecution) -> JobRecord:
         is_local = execution.key in self._wanted_here
-        opening = NOTHING if is_local else self._opening
+        opening = NOTHING if is_local else self._queue.opening
         return JobRecord(
             key=execution.key,
             boot_id=boot_id(),
@@ -417,7 +354,7 @@ class Agent:
             settings=self._settings,
             service=self._service,
             runner=self._runner,
-            opening=NOTHING if job.record.document is not None else self._opening,
+            opening=NOTHING if job.record.document is not None else self._queue.opening,
             tidied=self._tidying.wait,
             may_start=self._gate.for_step,
         )
@@ -507,7 +444,7 @@ class Agent:
 
     def _look_again(self, announced: JobExecution | None = None) -> None:
         """Find out what AWS has for us: the next job, and whether this one is still ours."""
-        self._wake.set()
+        self._queue.look()
         self._probe(announced)
 
     def _probe(self, announced: JobExecution | None) -> None:
@@ -516,31 +453,27 @@ class Agent:
         What is announced as queued may be the one that runs, told late; it may also have
         been deleted and made anew within a second.
         """
-        self._announced = announced
-        self._doubtful = True
+        self._queue.announced = announced
+        self._queue.doubtful = True
         if self._run is not None and self._job is not None:
             late = announced is not None and announced.key == self._job.record.key
             if late:
-                self._announced = None
+                self._queue.announced = None
             self._run.updates.probe(at_once=not late)
 
     def _change(self, **changes: object) -> None:
         before = self._state
         self._show(replace(before, **changes))  # type: ignore[arg-type]
         for event in events_between(before, self._state):
-            self._tell(self._event_listeners, event)
+            self._event_listeners.tell(event)
 
     def _show(self, state: AgentState) -> None:
         if state != self._state:
             self._state = state
-            self._tell(self._listeners, state)
+            self._listeners.tell(state)
 
-    def _tell[T](self, listeners: Iterable[Callable[[T], None]], told: T) -> None:
-        for listener in tuple(listeners):
-            try:
-                listener(told)
-            except Exception as err:  # noqa: BLE001
-                self._tell_once("A listener to the agent of %s has failed", err)
+    def _listener_failed(self, error: Exception) -> None:
+        self._tell_once("A listener to the agent of %s has failed", error)
 
     def _tell_once(self, message: str, error: Exception) -> None:
         """Log an error that should not be: once for each kind, then for debugging."""
@@ -556,14 +489,3 @@ async def _unless_stopped(deciding: Awaitable[None], job_id: str | None) -> None
         await deciding
     except JobStoppedError:
         raise NoSuchJobError(job_id) from None
-
-
-async def _first(*waits: Awaitable[Any]) -> None:
-    """Wait until the first of these is done, and cancel the others."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -32,7 +32,7 @@ def known_execution(record: JobRecord) -> JobExecution:
 
 def _execution(key: ExecutionKey, document: Any) -> JobExecution:
     return JobExecution(
-        key=key, status=JobStatus.QUEUED, version_number=1, document=document
+        key=key, status=JobStatus.IN_PROGRESS, version_number=1, document=document
     )
 
 
