@@ -7,6 +7,8 @@ from pathlib import Path
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
 from .aws_iot.mqtt import release_threads
@@ -36,6 +38,7 @@ from .places.runners import (
     client_of,
 )
 from .places.watch import RunnerWatch
+from .services import async_setup_services
 from .settings import ThingSettings
 from .storage import (
     SecretStore,
@@ -45,6 +48,14 @@ from .storage import (
 )
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Set up what all things share."""
+    async_setup_services(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> bool:

@@ -58,7 +58,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self.version = version
         self.watch = watch
         self.data = agent.state
-        self._agent = agent
+        self.agent = agent
         self._issues = AgentIssues(hass, issues)
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0
@@ -69,7 +69,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     def async_start(self) -> None:
         """Let the agent run until it is stopped, at the latest with Home Assistant."""
         entry = self.config_entry
-        entry.async_on_unload(self._agent.subscribe(self._async_take))
+        entry.async_on_unload(self.agent.subscribe(self._async_take))
         entry.async_on_unload(self._issues.async_stop)
         entry.async_on_unload(self._async_show_nothing_later)
         entry.async_on_unload(
@@ -100,12 +100,12 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
 
     async def async_leave_runner(self) -> None:
         """Have the runner forget the job that the stopped agent was at, if it answers."""
-        if (job := self._agent.state.job) is not None:
+        if (job := self.agent.state.job) is not None:
             await async_leave(self.watch.place.runner, job.key)
 
     def disconnected(self) -> AbstractAsyncContextManager[None]:
         """Leave the thing's name to another client for a while; a running job goes on."""
-        return self._agent.disconnected()
+        return self.agent.disconnected()
 
     @override
     async def _async_update_data(self) -> AgentState:
@@ -116,7 +116,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self.watch.async_look_soon()
         if self._task is None or self._task.done():
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="agent_ended")
-        return self._agent.state
+        return self.agent.state
 
     async def _async_stop_with_home_assistant(self, _: Event) -> None:
         await self.async_stop()
@@ -124,7 +124,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     async def _async_run(self) -> None:
         """Run the agent. When it cannot go on, its entities become unavailable."""
         try:
-            await self._agent.run()
+            await self.agent.run()
         except CredentialsError as err:
             self.async_set_update_error(err)
             self.config_entry.async_start_reauth(self.hass)
@@ -140,7 +140,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
                 "update_key": "network",
                 "data": {"host_internet": True},
             }:
-                self._agent.retry_now()
+                self.agent.retry_now()
 
     @callback
     def _async_take(self, state: AgentState) -> None:

@@ -14,7 +14,8 @@ class FakeAgent:
 
     `running` is set while it runs, `stopping` when it has been cancelled. It ends when a
     test lets it: `may_end` is set unless a test clears it. `retries` counts how many times it was
-    told to connect at once; `lent` tells whether it leaves the thing's name to somebody.
+    told to connect at once, `checks` how many times to look for jobs; `asked` is what was asked of
+    jobs; `lent` tells whether it leaves the thing's name to somebody.
     """
 
     def __init__(self, settings: AgentSettings, runner: Runner) -> None:
@@ -27,6 +28,8 @@ class FakeAgent:
         self.may_end = asyncio.Event()
         self.may_end.set()
         self.retries = 0
+        self.checks = 0
+        self.asked: list[tuple[str | None, ...]] = []
         self.lent = False
         self._listeners: list[Callable[[AgentState], None]] = []
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -39,6 +42,22 @@ class FakeAgent:
     def retry_now(self) -> None:
         """Take note of it."""
         self.retries += 1
+
+    def check_for_jobs(self) -> None:
+        """Take note of it."""
+        self.checks += 1
+
+    async def approve(self, job_id: str | None = None) -> None:
+        """Take note of it."""
+        self.asked.append(("approve", job_id))
+
+    async def reject(self, job_id: str | None = None, reason: str = "") -> None:
+        """Take note of it."""
+        self.asked.append(("reject", job_id, reason))
+
+    async def stop_job(self, job_id: str | None = None) -> None:
+        """Take note of it."""
+        self.asked.append(("stop_job", job_id))
 
     @asynccontextmanager
     async def disconnected(self) -> AsyncIterator[None]:

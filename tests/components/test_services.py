@@ -1,0 +1,389 @@
+"""Service actions: who may ask what of which thing, and what it answers."""
+
+# ruff: noqa: F811 -- fixtures are imported, and are arguments
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import probatio
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser  # type: ignore[import-untyped]
+
+from custom_components.aws_iot_jobs.const import CONF_RUN_DOCUMENT, DOMAIN
+from custom_components.aws_iot_jobs.jobs.model import AgentState
+from custom_components.aws_iot_jobs.services import _ACTIONS
+from homeassistant.core import Context, HomeAssistant, SupportsResponse
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+    UnknownUser,
+)
+from homeassistant.helpers import device_registry as dr
+from homeassistant.util.yaml import load_yaml_dict
+
+from ..fake_jobs_service import FakeJobsService
+from ..jobs.documents import command_step, document, handler_step
+from .conftest import THING
+from .fake_agent import FakeAgent
+from .test_end_to_end import broker, service, thing  # noqa: F401
+from .test_metadata import ROOT, _json
+
+WAITS = "sleep,30"
+
+
+async def _act(
+    hass: HomeAssistant, action: str, user: MockUser | None = None, **data: Any
+) -> Any:
+    """Call an action of the integration; return its response, if it has one."""
+    responds = hass.services.supports_response(DOMAIN, action)
+    return await hass.services.async_call(
+        DOMAIN,
+        action,
+        data,
+        blocking=True,
+        return_response=responds is SupportsResponse.ONLY,
+        context=Context(user_id=user.id) if user else None,
+    )
+
+
+def _greeting() -> dict[str, Any]:
+    return document(command_step("echo,Hello"))
+
+
+# Whom an action is aimed at
+
+
+async def test_aimed_at_a_device(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """By itself, or as the target of an action, which is a list."""
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, THING), entry.entry_id
+    )
+    assert device is not None
+    await _act(hass, "check_for_jobs", device_id=device.id)
+    await _act(hass, "check_for_jobs", device_id=[device.id])
+    await _act(hass, "check_for_jobs", config_entry_id=entry.entry_id)
+    await _act(hass, "check_for_jobs")
+    assert agent.checks == 4
+
+
+async def test_aimed_at_nothing(hass: HomeAssistant, agent: FakeAgent) -> None:
+    """No such device, no such entry."""
+    with pytest.raises(ServiceValidationError, match="not found"):
+        await _act(hass, "check_for_jobs", device_id="none")
+    with pytest.raises(ServiceValidationError, match="not found"):
+        await _act(hass, "check_for_jobs", config_entry_id="none")
+    assert agent.checks == 0
+
+
+async def test_aimed_twice(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """One thing is meant, in one way."""
+    aims: list[dict[str, Any]] = [
+        {"device_id": "a", "config_entry_id": "b"},
+        {"device_id": ["a", "b"]},
+        {"device_id": []},
+    ]
+    for aim in aims:
+        with pytest.raises(probatio.Invalid):
+            await _act(hass, "check_for_jobs", **aim)
+    assert agent.checks == 0
+
+
+async def test_aimed_at_one_of_two(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """Then it must be said at which."""
+    MockConfigEntry(domain=DOMAIN, title="thing-2").add_to_hass(hass)
+    with pytest.raises(ServiceValidationError, match="multiple"):
+        await _act(hass, "check_for_jobs")
+    await _act(hass, "check_for_jobs", config_entry_id=entry.entry_id)
+    assert agent.checks == 1
+
+
+async def test_thing_that_is_not_loaded(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """The actions stay, and say so."""
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    for action in _ACTIONS:
+        fields: dict[str, Any] = {"document": {}} if "document" in action.name else {}
+        with pytest.raises(ServiceValidationError, match="not loaded"):
+            await _act(hass, action.name, config_entry_id=entry.entry_id, **fields)
+
+
+async def test_agent_that_has_ended(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """It can be asked for nothing that would never come."""
+    hass.config_entries.async_update_entry(entry, options={CONF_RUN_DOCUMENT: True})
+    agent.fail(RuntimeError("broken"))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    with pytest.raises(HomeAssistantError, match="does not run any more"):
+        await _act(hass, "check_for_jobs")
+    with pytest.raises(HomeAssistantError, match="does not run any more"):
+        await _act(hass, "run_document", document=_greeting())
+
+
+# Who may
+
+
+@pytest.fixture
+async def resident(hass: HomeAssistant) -> MockUser:
+    """Return a user who is no administrator."""
+    group = await hass.auth.async_get_group("system-users")
+    return MockUser(groups=[group]).add_to_hass(hass)
+
+
+CONTROL = ["approve_job", "check_for_jobs", "reject_job", "stop_job"]
+ADMIN = ["check_document", "run_document"]
+
+
+def test_permissions() -> None:
+    """Each action is of one of these kinds."""
+    assert {action.name for action in _ACTIONS} == {*CONTROL, *ADMIN}
+
+
+@pytest.mark.parametrize("action", [*CONTROL, *ADMIN])
+async def test_who_only_looks(
+    hass: HomeAssistant,
+    agent: FakeAgent,
+    hass_read_only_user: MockUser,
+    action: str,
+) -> None:
+    """May do nothing that changes something."""
+    fields = {"document": _greeting()} if action in ADMIN else {}
+    with pytest.raises(Unauthorized):
+        await _act(hass, action, hass_read_only_user, **fields)
+    assert agent.asked == []
+
+
+async def test_who_lives_here(
+    hass: HomeAssistant, agent: FakeAgent, resident: MockUser
+) -> None:
+    """May decide on jobs, and not see or run documents: there are secrets in them."""
+    await _act(hass, "approve_job", resident, job_id="job-1")
+    await _act(hass, "reject_job", resident, reason="no")
+    await _act(hass, "stop_job", resident)
+    assert agent.asked == [
+        ("approve", "job-1"),
+        ("reject", None, "no"),
+        ("stop_job", None),
+    ]
+    for action in ADMIN:
+        with pytest.raises(Unauthorized):
+            await _act(hass, action, resident, document=_greeting())
+
+
+async def test_who_may_control_something_else(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """May do nothing here; with an entity of the thing, it is another matter."""
+    user = MockUser().add_to_hass(hass)
+    user.mock_policy({"entities": {"entity_ids": {"light.kitchen": True}}})
+    with pytest.raises(Unauthorized):
+        await _act(hass, "stop_job", user)
+    entity_id = "sensor.thing_1_job_status"
+    user.mock_policy({"entities": {"entity_ids": {entity_id: True}}})
+    await _act(hass, "stop_job", user)
+    assert agent.asked == [("stop_job", None)]
+
+
+async def test_who_is_nobody(hass: HomeAssistant, agent: FakeAgent) -> None:
+    """A user who is gone may nothing."""
+    with pytest.raises(UnknownUser):
+        await _act(hass, "stop_job", MockUser(id="gone"))
+
+
+# What it does, with a real agent
+
+
+async def _set_up(hass: HomeAssistant, thing: MockConfigEntry, **options: Any) -> None:
+    hass.config_entries.async_update_entry(thing, options={**thing.options, **options})
+    assert await hass.config_entries.async_setup(thing.entry_id)
+
+
+async def _until(
+    entry: MockConfigEntry, condition: Callable[[AgentState], object]
+) -> None:
+    """Wait until what is known of a thing meets a condition."""
+    changed = asyncio.Event()
+    remove = entry.runtime_data.async_add_listener(changed.set)
+    async with asyncio.timeout(20):
+        while not condition(entry.runtime_data.data):
+            changed.clear()
+            await changed.wait()
+    remove()
+
+
+async def _waits(entry: MockConfigEntry) -> None:
+    """Wait until a job waits for approval."""
+    await _until(entry, lambda state: state.job and state.job.approval)
+
+
+async def test_approve(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    service: FakeJobsService,
+) -> None:
+    """The job that is meant runs, and no other; a second time there is none."""
+    await _set_up(hass, thing, approval="every_job")
+    job = service.create_job(_greeting())
+    await _waits(thing)
+    with pytest.raises(ServiceValidationError, match="job other does not wait"):
+        await _act(hass, "approve_job", job_id="other")
+    await _act(hass, "approve_job", job_id=job.job_id)
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    with pytest.raises(ServiceValidationError, match=f"No job waits .* on {THING}"):
+        await _act(hass, "approve_job")
+
+
+async def test_reject(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    service: FakeJobsService,
+) -> None:
+    """AWS is told why."""
+    await _set_up(hass, thing, approval="every_job")
+    job = service.create_job(_greeting())
+    await _waits(thing)
+    with pytest.raises(ServiceValidationError, match="job other does not wait"):
+        await _act(hass, "reject_job", job_id="other")
+    await _act(hass, "reject_job", reason="guests are here")
+    await service.ended(job)
+    assert job.status == "REJECTED"
+    assert "guests are here" in job.status_details["reason"]
+    with pytest.raises(ServiceValidationError, match="No job waits"):
+        await _act(hass, "reject_job")
+
+
+async def test_stop(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    service: FakeJobsService,
+) -> None:
+    """The job that runs fails."""
+    await _set_up(hass, thing)
+    with pytest.raises(ServiceValidationError, match="No job runs"):
+        await _act(hass, "stop_job")
+    job = service.create_job(document(command_step(WAITS)))
+    await _until(thing, lambda state: state.job and state.job.current_index == 0)
+    with pytest.raises(ServiceValidationError, match="job other does not run"):
+        await _act(hass, "stop_job", job_id="other")
+    await _act(hass, "stop_job", job_id=job.job_id)
+    await service.ended(job)
+    assert job.status == "FAILED"
+
+
+async def test_check_document(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    broker: Any,
+    tmp_path: Path,
+) -> None:
+    """What would run is told; nothing is."""
+    await _set_up(hass, thing)
+    handlers = Path(hass.config.path("aws_iot_jobs", "handlers"))
+    file = handlers / "touch.sh"
+    file.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    file.chmod(0o700)
+    given = document(
+        handler_step("touch.sh", "x", timeoutSeconds=5),
+        command_step("true", runAsUser="no-such-user"),
+    )
+    plan = await _act(hass, "check_document", document=given)
+    assert plan | {"steps": []} == {
+        "valid": True,
+        "problem": None,
+        "conditions_met": True,
+        "unmet_condition": None,
+        "unchecked": None,
+        "steps": [],
+    }
+    touch, true = plan["steps"]
+    assert touch.pop("acts_as_root") in (True, False)
+    assert touch == {
+        "step": "touch.sh",
+        "step_index": 1,
+        "kind": "handler",
+        "command": [str(file), "", "x"],
+        "path": str(file),
+        "run_as_user": "",
+        "timeout": 5,
+        "problem": None,
+    }
+    assert true["problem"] == "there is no user 'no-such-user' on this system"
+    assert not (tmp_path / "ran").exists()
+    as_text = await _act(hass, "check_document", document='{"version": "1.0"}')
+    assert (as_text["valid"], as_text["problem"]) == (False, "steps: required")
+
+
+@pytest.mark.parametrize("given", ["{", {"version": object()}, {"a": float("nan")}])
+async def test_document_that_is_not_json(
+    hass: HomeAssistant, agent: FakeAgent, given: Any
+) -> None:
+    """Templates and YAML make things that no job document can have."""
+    with pytest.raises(ServiceValidationError, match="is not JSON"):
+        await _act(hass, "check_document", document=given)
+
+
+async def test_run_document(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    service: FakeJobsService,
+) -> None:
+    """It is a job like any other, and AWS knows nothing of it."""
+    await _set_up(hass, thing, run_document=True)
+    job = await _act(hass, "run_document", document=_greeting())
+    assert job["job_id"].startswith("local-")
+    assert job["status"] == "succeeded"
+    assert [step["status"] for step in job["steps"]] == ["succeeded"]
+    failed = await _act(hass, "run_document", document=document(command_step("false")))
+    assert failed["status"] == "failed"
+    assert failed["reason"] == "step 1 of 1 'false': exit status 1"
+    invalid = await _act(hass, "run_document", document={})
+    assert invalid["status"] == "rejected"
+
+
+async def test_run_document_is_off(hass: HomeAssistant, agent: FakeAgent) -> None:
+    """Unless somebody has switched it on."""
+    with pytest.raises(ServiceValidationError, match="Switch that on in its options"):
+        await _act(hass, "run_document", document=_greeting())
+
+
+async def test_thing_is_unloaded_while_a_document_runs(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    service: FakeJobsService,
+) -> None:
+    """Whoever waits is told."""
+    await _set_up(hass, thing, run_document=True)
+    running = hass.async_create_task(
+        _act(hass, "run_document", document=document(command_step(WAITS)))
+    )
+    await _until(thing, lambda state: state.job and state.job.current_index == 0)
+    assert await hass.config_entries.async_unload(thing.entry_id)
+    with pytest.raises(HomeAssistantError, match="does not run any more"):
+        await running
+
+
+# The files beside the code
+
+
+def test_actions_are_described() -> None:
+    """Each action and each of its fields has a selector, a text and the action an icon."""
+    selectors = load_yaml_dict(str(ROOT / "services.yaml"))
+    words = _json("translations/en.json")["services"]
+    icons = _json("icons.json")["services"]
+    names = {action.name for action in _ACTIONS}
+    assert selectors.keys() == words.keys() == icons.keys() == names
+    for action in _ACTIONS:
+        fields = {"device_id", "config_entry_id", *map(str, action.fields)}
+        assert selectors[action.name]["fields"].keys() == fields
+        assert words[action.name]["fields"].keys() == fields
