@@ -12,6 +12,7 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
 from .aws_iot.mqtt import release_threads
+from .backup import async_is_in_backup
 from .const import (
     CONF_CERTIFICATE,
     CONF_HANDLER_DIRECTORY,
@@ -27,6 +28,7 @@ from .facts import async_get_facts
 from .issues import Issue, ThingIssues
 from .jobs.agent import Agent
 from .jobs.journal import Journal
+from .jobs.model import Hold
 from .options import agent_settings
 from .places.runners import (
     LocalPlace,
@@ -81,6 +83,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
         ),
         place.runner,
     )
+    if async_is_in_backup(hass):
+        agent.hold(Hold.BACKUP)
     entry.runtime_data = JobsCoordinator(
         hass, entry, agent, version=version, issues=issues, watch=watch
     )

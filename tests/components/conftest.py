@@ -1,7 +1,8 @@
 """A Home Assistant with this integration, and what a thing needs."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
@@ -25,7 +26,9 @@ from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.const import CONF_PORT
 from homeassistant.core import HomeAssistant
 
+from ..broker import Broker
 from ..certificates import CertificateAuthority, Credentials
+from ..fake_jobs_service import FakeJobsService
 from .fake_agent import FakeAgent
 
 THING = "thing-1"
@@ -122,3 +125,41 @@ async def agent(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await agents[-1].running.wait()
     return agents[-1]
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """Run a broker that enforces the minimal policy."""
+    async with Broker(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+async def service(broker: Broker) -> AsyncIterator[FakeJobsService]:
+    """Run AWS IoT Jobs behind the broker."""
+    async with FakeJobsService(
+        port=broker.port, tls_context=broker.service_tls_context()
+    ) as service:
+        yield service
+
+
+@pytest.fixture
+async def thing(
+    hass: HomeAssistant, entry: MockConfigEntry, broker: Broker
+) -> MockConfigEntry:
+    """Return the entry of a thing of the broker."""
+    settings = broker.settings(THING)
+    assert settings.root_ca is not None
+    await SecretStore(hass, THING).async_update(
+        {CONF_PRIVATE_KEY: settings.private_key.decode()}
+    )
+    data = {
+        CONF_ENDPOINT: settings.endpoint,
+        CONF_PORT: settings.port,
+        CONF_THING_NAME: settings.thing_name,
+        CONF_CERTIFICATE: settings.certificate.decode(),
+        CONF_ROOT_CA: settings.root_ca.decode(),
+        CONF_RUNNER: {"kind": "local"},
+    }
+    hass.config_entries.async_update_entry(entry, data=data)
+    return entry

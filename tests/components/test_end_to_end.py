@@ -3,7 +3,7 @@
 # ruff: noqa: PLR0917 -- fixtures are arguments
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 import gc
 import os
 from pathlib import Path
@@ -12,15 +12,7 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.aws_iot_jobs.const import (
-    CONF_CERTIFICATE,
-    CONF_ENDPOINT,
-    CONF_PRIVATE_KEY,
-    CONF_ROOT_CA,
-    CONF_RUNNER,
-    CONF_THING_NAME,
-)
-from custom_components.aws_iot_jobs.storage import SecretStore
+from custom_components.aws_iot_jobs.const import CONF_ENDPOINT
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_PORT, EVENT_STATE_CHANGED, STATE_ON
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -32,44 +24,6 @@ from .conftest import THING
 from .repairs import issues
 
 CONNECTED = "binary_sensor.thing_1_connected"
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a broker that enforces the minimal policy."""
-    async with Broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-async def service(broker: Broker) -> AsyncIterator[FakeJobsService]:
-    """Run AWS IoT Jobs behind the broker."""
-    async with FakeJobsService(
-        port=broker.port, tls_context=broker.service_tls_context()
-    ) as service:
-        yield service
-
-
-@pytest.fixture
-async def thing(
-    hass: HomeAssistant, entry: MockConfigEntry, broker: Broker
-) -> MockConfigEntry:
-    """Return the entry of a thing of the broker."""
-    settings = broker.settings(THING)
-    assert settings.root_ca is not None
-    await SecretStore(hass, THING).async_update(
-        {CONF_PRIVATE_KEY: settings.private_key.decode()}
-    )
-    data = {
-        CONF_ENDPOINT: settings.endpoint,
-        CONF_PORT: settings.port,
-        CONF_THING_NAME: settings.thing_name,
-        CONF_CERTIFICATE: settings.certificate.decode(),
-        CONF_ROOT_CA: settings.root_ca.decode(),
-        CONF_RUNNER: {"kind": "local"},
-    }
-    hass.config_entries.async_update_entry(entry, data=data)
-    return entry
 
 
 async def test_job(
