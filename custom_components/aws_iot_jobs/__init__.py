@@ -11,6 +11,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
+from .approval_issue import ApprovalIssue
 from .aws_iot.mqtt import release_threads
 from .backup import async_is_in_backup
 from .const import (
@@ -91,6 +92,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     watch.async_start(place)
     async_watch_expiry(hass, entry, issues)
+    ApprovalIssue(hass, entry, agent, issues).async_start()
     entry.runtime_data.async_start()
     return True
 

@@ -1,5 +1,6 @@
 """Repair issues: what keeps a thing from its work, and a user can mend."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Issue(StrEnum):
     """What may be the matter with a thing, each at most once at a time."""
 
+    APPROVAL = "approval"
     CERTIFICATE = "certificate"
     HANDLERS = "handlers"
     JOURNAL = "journal"
@@ -51,14 +53,18 @@ class ThingIssues:
         fixable: bool = False,
         persistent: bool = False,
         severity: ir.IssueSeverity = ir.IssueSeverity.WARNING,
+        data: Mapping[str, str] | None = None,
         **placeholders: str,
     ) -> None:
-        """Show an issue, or what it is now. A persistent one outlives a restart."""
+        """Show an issue, or what it is now. A persistent one outlives a restart.
+
+        `data` is for what mends it.
+        """
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             self._id(issue),
-            data={"entry_id": self._entry.entry_id, "issue": issue},
+            data={"entry_id": self._entry.entry_id, "issue": issue, **(data or {})},
             is_fixable=fixable,
             is_persistent=persistent,
             learn_more_url=issue.learn_more_url,

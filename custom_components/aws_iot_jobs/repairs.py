@@ -1,8 +1,8 @@
 """Repairs: mending what keeps a thing from its work, with one click where that is possible."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, cast, override
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, cast, override
 
 import probatio
 
@@ -21,13 +21,20 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.selector import TextSelector
 
 from .const import DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
 from .issues import Issue
+from .jobs.agent import Agent
+from .jobs.errors import NoSuchJobError
 from .places.app import async_follow, async_get_manager, async_start_app
 from .places.watch import HANDLERS_SHOWN
 from .runner.client import RunnerError
+
+CONF_REASON: Final = "reason"
+
+_REJECT_SCHEMA = probatio.Schema({probatio.Optional(CONF_REASON): TextSelector()})
 
 
 class FixError(Exception):
@@ -177,6 +184,71 @@ class ReconfigureFlow(RepairsFlow):
         return opened["flow_id"]
 
 
+class ApprovalFlow(RepairsFlow):
+    """Approves or rejects the job that an issue tells of, and no other."""
+
+    def __init__(self, entry: AwsIotJobsConfigEntry) -> None:
+        """Take the entry of the thing that is concerned."""
+        self._entry = entry
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Show what the job would do, and ask."""
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["approve", "reject"],
+            description_placeholders=_placeholders(self),
+        )
+
+    async def async_step_approve(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Let it run."""
+        return await self._async_decide(lambda agent, job_id: agent.approve(job_id))
+
+    async def async_step_reject(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask for a reason, and let it not run."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="reject",
+                data_schema=_REJECT_SCHEMA,
+                description_placeholders=_placeholders(self),
+            )
+        reason = user_input.get(CONF_REASON, "")
+        return await self._async_decide(
+            lambda agent, job_id: agent.reject(job_id, reason)
+        )
+
+    async def _async_decide(
+        self, decide: Callable[[Agent, str], Awaitable[None]]
+    ) -> RepairsFlowResult:
+        if self._entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        agent = self._entry.runtime_data.agent
+        data = cast(Mapping[str, str], self.data)
+        if not _is_asked_for(agent, data):
+            return self.async_abort(reason="not_waiting")
+        try:
+            await decide(agent, data["job_id"])
+        except NoSuchJobError:
+            return self.async_abort(reason="not_waiting")
+        return self.async_create_entry(data={})
+
+
+def _is_asked_for(agent: Agent, data: Mapping[str, str]) -> bool:
+    """Tell whether what was shown still waits, and not something else of its name."""
+    job = agent.state.job
+    return (
+        job is not None
+        and job.approval is not None
+        and job.key.job_id == data["job_id"]
+        and job.approval.requested_at.isoformat() == data["requested_at"]
+    )
+
+
 def _placeholders(flow: RepairsFlow) -> dict[str, str]:
     """Return what the texts of a flow's issue need to be told."""
     issue = ir.async_get(flow.hass).async_get_issue(flow.handler, flow.issue_id)
@@ -184,6 +256,7 @@ def _placeholders(flow: RepairsFlow) -> dict[str, str]:
 
 
 _FLOWS: Mapping[str, Callable[[AwsIotJobsConfigEntry], RepairsFlow]] = {
+    Issue.APPROVAL: ApprovalFlow,
     Issue.CERTIFICATE: ReconfigureFlow,
     Issue.HANDLERS: FixPermissionsFlow,
     Issue.RUNNER: StartAppFlow,

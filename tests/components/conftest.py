@@ -1,7 +1,6 @@
 """A Home Assistant with this integration, and what a thing needs."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -59,8 +58,8 @@ def ca() -> CertificateAuthority:
 
 @pytest.fixture(scope="session")
 def credentials(ca: CertificateAuthority) -> Credentials:
-    """Make the certificate and key of a thing; nobody has to renew them soon."""
-    return ca.device(THING, valid_until=timedelta(days=365))
+    """Make the certificate and key of a thing."""
+    return ca.device(THING)
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ def test_issues_are_translated(words: dict[str, Any]) -> None:
     code = "".join(path.read_text() for path in ROOT.rglob("*.py"))
     problems = {"unreachable", "token_refused", "version"}
     assert words["issues"].keys() == {
+        "approval",
         "certificate_expired",
         "certificate_expires",
         "journal_set_aside",
