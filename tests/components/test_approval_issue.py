@@ -1,8 +1,6 @@
 """A job that waits for approval, as the page of repairs shows it and decides on it."""
 
 import asyncio
-from collections.abc import Iterator
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -11,11 +9,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
-from custom_components.aws_iot_jobs.const import DOMAIN
+from custom_components.aws_iot_jobs.const import CONF_APPROVAL, DOMAIN
 from custom_components.aws_iot_jobs.jobs.agent import Agent
 from custom_components.aws_iot_jobs.jobs.approval import ApprovalPolicy
 from custom_components.aws_iot_jobs.jobs.plan import Plan
-from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
@@ -25,20 +22,14 @@ from .repairs import gone, issues, set_up_repairs, shown
 _PATH = "/api/repairs/issues/fix"
 
 
-@pytest.fixture(autouse=True)
-def every_job_waits() -> Iterator[None]:
-    """Have each job wait for approval."""
-    careful = partial(AgentSettings, approval=ApprovalPolicy.EVERY_JOB)
-    with patch("custom_components.aws_iot_jobs.AgentSettings", careful):
-        yield
-
-
 @pytest.fixture
 async def client(
     hass: HomeAssistant, hass_client: ClientSessionGenerator, thing: MockConfigEntry
 ) -> TestClient[Any, Any]:
-    """Set the thing up, and return what the page talks with."""
+    """Set up a thing whose jobs all wait, and return what the page talks with."""
     await set_up_repairs(hass)
+    options = {**thing.options, CONF_APPROVAL: ApprovalPolicy.EVERY_JOB.value}
+    hass.config_entries.async_update_entry(thing, options=options)
     assert await hass.config_entries.async_setup(thing.entry_id)
     client: TestClient[Any, Any] = await hass_client()
     return client
