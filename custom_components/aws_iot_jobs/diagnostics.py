@@ -74,6 +74,10 @@ def _state(state: AgentState) -> dict[str, Any]:
         if state.journal_set_aside is None
         else str(state.journal_set_aside),
         "storage_problem": state.storage_problem,
+        "holds": sorted(state.holds),
+        "next_window": state.next_window,
+        "jobs_succeeded": state.jobs_succeeded,
+        "jobs_failed": state.jobs_failed,
         "job": _job(state.job),
         "last_job": _job(state.last_job),
     }

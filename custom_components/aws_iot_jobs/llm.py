@@ -21,8 +21,14 @@ from homeassistant.util.json import JsonObjectType
 
 from .const import CONF_THING_NAME, DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
-from .jobs.model import AgentState, JobState, StepState
+from .jobs.model import AgentState, Hold, JobState, StepState
 from .jobs.redact import without_signatures
+
+_HOLDS = {
+    Hold.BACKUP: "Home Assistant makes a backup",
+    Hold.SWITCHED_OFF: "taking jobs is switched off",
+    Hold.WINDOW: "it is outside of the maintenance window",
+}
 
 
 class GetJobsTool(Tool):
@@ -104,9 +110,17 @@ def _thing(entry: AwsIotJobsConfigEntry) -> JsonObjectType:
         "running_job": None if state.job is None else _running(state.job),
         "last_job": None if state.last_job is None else _ended(state.last_job),
     }
-    if (problem := state.storage_problem or entry.runtime_data.watch.problem) is None:
-        return told
-    return {**told, "jobs_wait_because": problem}
+    reasons = _reasons_to_wait(state, entry.runtime_data.watch.problem)
+    return {**told, "jobs_wait_because": [*reasons]} if reasons else told
+
+
+def _reasons_to_wait(state: AgentState, runner_problem: str | None) -> list[str]:
+    """Return why no job is taken, or no step begun, in words."""
+    problems = [state.storage_problem, runner_problem]
+    return [
+        *(_HOLDS[hold] for hold in sorted(state.holds)),
+        *(problem for problem in problems if problem is not None),
+    ]
 
 
 def _running(job: JobState) -> JsonObjectType:
@@ -114,6 +128,9 @@ def _running(job: JobState) -> JsonObjectType:
     return {
         **_job(job),
         "progress_percent": job.progress,
+        "waits_for_approval_until": None
+        if job.approval is None
+        else job.approval.expires_at.isoformat(),
         "step": None if index is None else job.steps[index].name,
         "steps": len(job.steps),
     }

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from custom_components.aws_iot_jobs.jobs.model import AgentState
+from custom_components.aws_iot_jobs.jobs.plan import Plan
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from custom_components.aws_iot_jobs.runner.model import Runner
 
@@ -58,6 +59,10 @@ class FakeAgent:
     async def stop_job(self, job_id: str | None = None) -> None:
         """Take note of it."""
         self.asked.append(("stop_job", job_id))
+
+    async def plan_of_waiting(self, job_id: str | None = None) -> Plan:
+        """Return that it does nothing."""
+        return Plan()
 
     @asynccontextmanager
     async def disconnected(self) -> AsyncIterator[None]:

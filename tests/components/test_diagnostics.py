@@ -82,6 +82,10 @@ async def test_before_any_job(
         "error": None,
         "journal_set_aside": None,
         "storage_problem": None,
+        "holds": [],
+        "next_window": None,
+        "jobs_succeeded": 0,
+        "jobs_failed": 0,
         "job": None,
         "last_job": None,
     }

@@ -9,6 +9,8 @@ from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.const import DOMAIN
 from custom_components.aws_iot_jobs.jobs.model import (
     AgentState,
+    ApprovalRequest,
+    Hold,
     JobState,
     StepState,
     StepStatus,
@@ -106,6 +108,7 @@ async def test_what_runs_and_why_the_last_job_failed(
                 "job_id": "update-8",
                 "started_at": ENDED.isoformat(),
                 "progress_percent": 50,
+                "waits_for_approval_until": None,
                 "step": "Check",
                 "steps": 2,
             },
@@ -131,7 +134,8 @@ async def test_what_runs_and_why_the_last_job_failed(
 async def test_before_any_job(hass: HomeAssistant, agent: FakeAgent) -> None:
     """It says that there is none, and what jobs would wait for."""
     problem = "/config/aws_iot_jobs: No space left on device"
-    agent.push(AgentState(storage_problem=problem))
+    holds = frozenset({Hold.WINDOW, Hold.BACKUP})
+    agent.push(AgentState(storage_problem=problem, holds=holds))
     answer = await _ask(await _exposed_api(hass))
     assert answer.data["things"] == [
         {
@@ -139,9 +143,28 @@ async def test_before_any_job(hass: HomeAssistant, agent: FakeAgent) -> None:
             "connected_to_aws": False,
             "running_job": None,
             "last_job": None,
-            "jobs_wait_because": problem,
+            "jobs_wait_because": [
+                "Home Assistant makes a backup",
+                "it is outside of the maintenance window",
+                problem,
+            ],
         }
     ]
+
+
+async def test_job_that_waits_for_approval(
+    hass: HomeAssistant, agent: FakeAgent
+) -> None:
+    """It says so, and until when."""
+    waiting = JobState(
+        key=ExecutionKey("update-9", 1),
+        approval=ApprovalRequest(requested_at=BEGAN, expires_at=ENDED),
+    )
+    agent.push(AgentState(connected=True, job=waiting))
+    answer = await _ask(await _exposed_api(hass))
+    things: Any = answer.data["things"]
+    job = things[0]["running_job"]
+    assert job["waits_for_approval_until"] == ENDED.isoformat()
 
 
 async def test_only_what_is_exposed(
