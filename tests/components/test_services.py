@@ -1,7 +1,5 @@
 """Service actions: who may ask what of which thing, and what it answers."""
 
-# ruff: noqa: F811 -- fixtures are imported, and are arguments
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +26,6 @@ from ..fake_jobs_service import FakeJobsService
 from ..jobs.documents import command_step, document, handler_step
 from .conftest import THING
 from .fake_agent import FakeAgent
-from .test_end_to_end import broker, service, thing  # noqa: F401
 from .test_metadata import ROOT, _json
 
 WAITS = "sleep,30"
