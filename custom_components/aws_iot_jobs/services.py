@@ -230,13 +230,11 @@ _JOB = {probatio.Optional(ATTR_JOB_ID): cv.string}
 _DOCUMENT = {probatio.Required(ATTR_DOCUMENT): probatio.Any(dict, str)}
 
 _ACTIONS = (
-    _Action(
-        name="approve_job", act=_async_approve, permission=POLICY_CONTROL, fields=_JOB
-    ),
+    _Action(name="approve_job", act=_async_approve, permission=_ADMIN, fields=_JOB),
     _Action(
         name="reject_job",
         act=_async_reject,
-        permission=POLICY_CONTROL,
+        permission=_ADMIN,
         fields={
             **_JOB,
             probatio.Optional(ATTR_REASON, default=""): probatio.All(
