@@ -23,6 +23,7 @@ from .const import (
 )
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .credentials import check_fit
+from .device import async_get_device_info
 from .errors import InvalidInputError
 from .expiry import async_watch_expiry
 from .facts import async_get_facts
@@ -50,7 +51,13 @@ from .storage import (
     thing_directory,
 )
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -86,8 +93,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     )
     if async_is_in_backup(hass):
         agent.hold(Hold.BACKUP)
+    # What there was before is no news to entities that begin with it.
+    await agent.load()
     entry.runtime_data = JobsCoordinator(
-        hass, entry, agent, version=version, issues=issues, watch=watch
+        hass,
+        entry,
+        agent,
+        device_info=await async_get_device_info(hass, entry, runner, version=version),
+        version=version,
+        issues=issues,
+        watch=watch,
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     watch.async_start(place)

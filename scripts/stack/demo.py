@@ -119,11 +119,11 @@ async def _run(stage: Stage, screen: Screen, options: Options, job: Job) -> bool
 
 async def _wait_until_shown(stage: Stage, screen: Screen, execution: Execution) -> None:
     """Wait until Home Assistant shows what has become of its job."""
-    status = execution.status.lower()
+    shown = (execution.status.lower(), execution.job_id)
     try:
         await stage.home.wait_for_state(
-            stage.entities["Job status"],
-            lambda state: state.state == status,
+            stage.entities["Last job result"],
+            lambda state: (state.state, state.attributes.get("job_id")) == shown,
             seconds=SHOWN_SECONDS,
         )
     except TimeoutError, ConnectionError:

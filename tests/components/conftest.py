@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock, patch
+from unittest.mock import AsyncMock, PropertyMock, patch
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -48,6 +48,16 @@ def integration_in_reach(
     pytest_socket.socket_allow_hosts(
         ["127.0.0.1", "localhost", "::1"], allow_unix_socket=True
     )
+
+
+@pytest.fixture
+def all_entities() -> Iterator[None]:
+    """Have all entities, those too that are off by default."""
+    with patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
+        PropertyMock(return_value=True),
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")

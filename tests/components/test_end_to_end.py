@@ -26,6 +26,7 @@ from .repairs import issues
 CONNECTED = "binary_sensor.thing_1_connected"
 
 
+@pytest.mark.usefixtures("all_entities")
 async def test_job(
     hass: HomeAssistant, thing: MockConfigEntry, service: FakeJobsService
 ) -> None:
@@ -47,11 +48,12 @@ async def test_job(
     )
     await service.ended(job)
     assert job.status == "SUCCEEDED"
-    await _shows(hass, "sensor.thing_1_last_result", "succeeded")
-    assert states["sensor.thing_1_job_status"] == ["in_progress", "succeeded"]
-    assert states["sensor.thing_1_step"] == ["Greet", "Echo", "unknown"]
-    assert states["sensor.thing_1_job"] == [job.job_id, "unknown"]
-    result = hass.states.get("sensor.thing_1_last_result")
+    await _shows(hass, "sensor.thing_1_last_job_result", "succeeded")
+    assert states["sensor.thing_1_job_status"] == ["in_progress", "idle"]
+    assert states["sensor.thing_1_current_step"][0] == "Greet"
+    assert states["sensor.thing_1_current_step"][-1] == "unknown"
+    assert states["sensor.thing_1_current_job"] == [job.job_id, "unknown"]
+    result = hass.states.get("sensor.thing_1_last_job_result")
     assert result is not None
     assert "Hello World!" in result.attributes["stdout"]
 

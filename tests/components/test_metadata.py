@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from custom_components import aws_iot_jobs
-from custom_components.aws_iot_jobs import binary_sensor, config_flow, sensor
+from custom_components.aws_iot_jobs import (
+    binary_sensor,
+    button,
+    config_flow,
+    event,
+    sensor,
+    switch,
+)
 from custom_components.aws_iot_jobs.const import DOCUMENTATION_URL
+from homeassistant.components.event import EventEntityDescription
+from homeassistant.components.sensor import SensorEntityDescription
+from homeassistant.const import Platform
+from homeassistant.helpers.entity import EntityDescription
 
 ROOT = Path(aws_iot_jobs.__file__).parent
 
@@ -57,21 +68,36 @@ def test_fields_have_names_and_descriptions(
     assert words[flow]["step"][step]["data_description"].keys() == fields
 
 
-def test_entities_have_names_states_and_icons(words: dict[str, Any]) -> None:
+DESCRIPTIONS: dict[str, list[EntityDescription]] = {
+    "binary_sensor": [binary_sensor.CONNECTED, binary_sensor.RUNNER],
+    "button": list(button.BUTTONS),
+    "event": [event.JOB],
+    "sensor": [*sensor.SENSORS, sensor.CERTIFICATE_EXPIRES],
+    "switch": [switch.TAKE_JOBS],
+}
+
+
+@pytest.mark.parametrize("platform", aws_iot_jobs.PLATFORMS)
+def test_entities_have_names_states_and_icons(
+    words: dict[str, Any], platform: Platform
+) -> None:
     """Each entity has a name and an icon, and each of its states has a name."""
-    names = words["entity"]["sensor"]
-    icons = _json("icons.json")["entity"]["sensor"]
-    assert names.keys() == {each.translation_key for each in sensor.SENSORS}
-    assert icons.keys() == names.keys()
-    for each in sensor.SENSORS:
-        states = names[each.key].get("state", {}).keys()
-        assert states == set(each.options or ())
-        shown = icons[each.key]
-        assert shown.get("state", {}).keys() <= states
-        assert shown["default"] not in shown.get("state", {}).values()
-    assert words["entity"]["binary_sensor"].keys() == {
-        binary_sensor._CONNECTED.translation_key
-    }
+    names = words["entity"][platform]
+    icons = _json("icons.json")["entity"][platform]
+    keys = {each.translation_key for each in DESCRIPTIONS[platform]}
+    assert names.keys() == icons.keys() == keys
+    for each in DESCRIPTIONS[platform]:
+        name, icon = names[each.translation_key], icons[each.translation_key]
+        if isinstance(each, SensorEntityDescription):
+            states = set(each.options or ())
+            assert name.get("state", {}).keys() == states
+            assert icon.get("state", {}).keys() <= states
+        if isinstance(each, EventEntityDescription):
+            types = set(each.event_types or ())
+            for shown in (name, icon):
+                told = shown["state_attributes"]["event_type"]["state"]
+                assert told.keys() == types
+        assert icon["default"] not in icon.get("state", {}).values()
 
 
 def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:

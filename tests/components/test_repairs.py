@@ -228,7 +228,7 @@ async def test_handler_that_may_not_run(
     handler.write_text("#!/bin/sh\n")
     handler.chmod(0o755)
     assert not issues(hass)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     (issue,) = await shown(hass)
     assert issue.translation_key == "handler_permissions"
     assert issue.translation_placeholders is not None
@@ -263,10 +263,10 @@ async def test_mended_by_hand(
     """A repair that is not needed any more goes away by itself."""
     handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
     handler.touch(mode=0o644)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     handler.chmod(0o700)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await gone(hass)
 
 
@@ -282,7 +282,7 @@ async def test_handler_that_cannot_be_mended(
     outside = directory.parent / "outside.sh"
     outside.touch(mode=0o700)
     (directory / "link.sh").symlink_to(outside)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await open_repair(client, issues(hass)[0])
@@ -311,7 +311,7 @@ async def test_handlers_of_others_are_left_to_a_person(
     nobody = pwd.getpwnam("nobody")
     for handler in foreign:
         os.chown(handler, nobody.pw_uid, nobody.pw_gid)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await confirm(client, await open_repair(client, issues(hass)[0]))
@@ -404,7 +404,7 @@ async def test_permissions_that_cannot_be_set(
     await set_up_repairs(hass)
     handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
     handler.touch(mode=0o644)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await open_repair(client, issues(hass)[0])
@@ -432,7 +432,7 @@ async def test_thing_that_is_not_set_up(
     await set_up_repairs(hass)
     handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
     handler.touch(mode=0o644)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await open_repair(client, issues(hass)[0])

@@ -1,6 +1,6 @@
 """Looking after what runs the handlers of a thing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 import itertools
 import logging
@@ -81,6 +81,7 @@ class RunnerWatch:
         self._place: Place | None = None
         self._silences = 0
         self._problem: str | None = None
+        self._listeners: list[Callable[[], None]] = []
         self._handler_problems: Mapping[str, str] = {}
         self._moments = itertools.count(1)
         self._runner_seen = _Newest()
@@ -90,6 +91,12 @@ class RunnerWatch:
     def problem(self) -> str | None:
         """What is the matter with the runner now, in words."""
         return self._problem
+
+    @callback
+    def async_subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have told when `problem` is another one; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     @property
     def handler_problems(self) -> Mapping[str, str]:
@@ -153,7 +160,7 @@ class RunnerWatch:
         if problem is None:
             if self._problem is not None:
                 _LOGGER.info("The runner of %s can be used again", self._entry.title)
-            self._problem = None
+            self._set_problem(None)
             self._silences = 0
             self._issues.async_clear(Issue.RUNNER)
         elif not isinstance(problem, RunnerBusyError):
@@ -162,7 +169,7 @@ class RunnerWatch:
     def _take_trouble(self, problem: RunnerError) -> None:
         if self._problem is None:
             _LOGGER.info("%s: %s", self._entry.title, problem)
-        self._problem = str(problem)
+        self._set_problem(str(problem))
         if isinstance(problem, RunnerUnreachableError):
             self._silences += 1
             if self._silences < SILENCES:
@@ -182,6 +189,12 @@ class RunnerWatch:
             severity=ir.IssueSeverity.ERROR,
             problem=str(problem),
         )
+
+    def _set_problem(self, problem: str | None) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            for listener in tuple(self._listeners):
+                listener()
 
     def _take_info(self, info: RunnerInfo) -> None:
         """Have what a runner says of itself used from now on, when it is news."""
