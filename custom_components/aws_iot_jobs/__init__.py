@@ -28,6 +28,7 @@ from .errors import InvalidInputError
 from .expiry import async_watch_expiry
 from .facts import async_get_facts
 from .issues import Issue, ThingIssues
+from .job_events import async_fire_events
 from .jobs.agent import Agent
 from .jobs.journal import Journal
 from .jobs.model import Hold
@@ -105,6 +106,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
         watch=watch,
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_on_unload(async_fire_events(hass, entry, agent))
     watch.async_start(place)
     async_watch_expiry(hass, entry, issues)
     ApprovalIssue(hass, entry, agent, issues).async_start()

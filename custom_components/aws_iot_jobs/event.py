@@ -1,6 +1,6 @@
 """Event entity: what happens to a thing's jobs, as it happens."""
 
-from typing import Any, override
+from typing import override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
@@ -8,14 +8,14 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import AwsIotJobsConfigEntry
 from .entity import JobsEntity
+from .job_events import EVENT_ENTITY_KEY, event_data
 from .jobs.events import JobEvent, JobEventType
-from .jobs.redact import without_signatures
 
 PARALLEL_UPDATES = 0
 
 # It has no category: triggers that are aimed at a device would pass it over.
 JOB = EventEntityDescription(
-    key="job_event",
+    key=EVENT_ENTITY_KEY,
     translation_key="job",
     event_types=[each.value for each in JobEventType],
 )
@@ -44,17 +44,3 @@ class JobEventEntity(JobsEntity, EventEntity):
     def _async_tell(self, event: JobEvent) -> None:
         self._trigger_event(event.type, event_data(event))
         self.async_write_ha_state()
-
-
-def event_data(event: JobEvent) -> dict[str, Any]:
-    """Return what is told of an event: the same keys for each, without secrets."""
-    data = {
-        "job_id": event.key.job_id,
-        "execution_number": event.key.execution_number,
-        "step": event.step,
-        "step_index": event.step_index,
-        "step_count": event.step_count,
-        "reason": event.reason,
-        "duration": event.duration,
-    }
-    return dict(without_signatures(data))

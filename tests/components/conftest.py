@@ -40,9 +40,14 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
     return hass_tmp_config_dir
 
 
+@pytest.fixture
+def database() -> None:
+    """Have none. A module that needs one overrides this: it comes before Home Assistant."""
+
+
 @pytest.fixture(autouse=True)
 def integration_in_reach(
-    enable_custom_integrations: None, socket_enabled: None
+    database: None, enable_custom_integrations: None, socket_enabled: None
 ) -> None:
     """Let Home Assistant find this integration, and connect to loopback alone."""
     pytest_socket.socket_allow_hosts(

@@ -343,7 +343,9 @@ async def test_check_for_jobs(hass: HomeAssistant, agent: FakeAgent) -> None:
 async def test_stop_job(hass: HomeAssistant, agent: FakeAgent) -> None:
     """A button stops the job that runs, and says so where none does."""
     agent.idle = True
-    with pytest.raises(ServiceValidationError, match=r"^No job runs on thing-1 now\.?$"):
+    with pytest.raises(
+        ServiceValidationError, match=r"^No job runs on thing-1 now\.?$"
+    ):
         await _press(hass, "stop_job")
     agent.idle = False
     agent.push(AgentState(job=RUNNING))
