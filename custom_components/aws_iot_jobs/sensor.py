@@ -131,15 +131,17 @@ def _step_result(step: StepState) -> dict[str, Any]:
     }
 
 
+JOB_STATUS = JobsSensorEntityDescription(
+    key="job_status",
+    translation_key="job_status",
+    device_class=SensorDeviceClass.ENUM,
+    options=list(Activity),
+    value_fn=_job_status,
+)
+
 # The keys are part of ids that are on record: a name may change, its key does not.
 SENSORS = (
-    JobsSensorEntityDescription(
-        key="job_status",
-        translation_key="job_status",
-        device_class=SensorDeviceClass.ENUM,
-        options=list(Activity),
-        value_fn=_job_status,
-    ),
+    JOB_STATUS,
     JobsSensorEntityDescription(
         key="job", translation_key="current_job", value_fn=_job_id
     ),

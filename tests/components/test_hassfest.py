@@ -100,7 +100,9 @@ def _json(path: Path) -> dict[str, Any]:
 def _yaml(kind: str) -> dict[str, Any]:
     """Return the descriptions of a kind; nothing has none of them."""
     path = ROOT / f"{kind}.yaml"
-    return dict(load_yaml_dict(path)) if path.exists() else {}
+    found = load_yaml_dict(path) if path.exists() else {}
+    # What begins with a dot is there for others to refer to.
+    return {name: each for name, each in found.items() if not name.startswith(".")}
 
 
 def _code() -> str:

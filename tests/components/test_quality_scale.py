@@ -240,7 +240,7 @@ def test_entities_are_documented(rules: Mapping[str, Any]) -> None:
     assert _status(rules, "docs-supported-functions") == "done"
     for entities in WORDS["entity"].values():
         for entity in entities.values():
-            assert f"| {entity['name']} |" in README, entity["name"]
+            assert f"| {entity['name']} |" in DOCUMENTATION, entity["name"]
 
 
 @pytest.mark.parametrize("path", PLATFORMS, ids=lambda path: path.stem)
