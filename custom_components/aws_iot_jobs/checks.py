@@ -51,16 +51,20 @@ def async_end_check(check: Check) -> None:
         check.cancel()
 
 
-async def async_outcome(check: Check) -> None:
-    """Wait for a check. Raises InvalidInputError for what it found, or when it was ended."""
+async def async_outcome(check: Check) -> InvalidInputError | None:
+    """Wait for a check; return what is wrong, also that it was ended by another."""
     try:
         await asyncio.wait((check,))
     except asyncio.CancelledError:
         async_end_check(check)
         raise
     if check.cancelled():
-        raise InvalidInputError({"base": "check_ended"})
-    check.result()
+        return InvalidInputError({"base": "check_ended"})
+    try:
+        check.result()
+    except InvalidInputError as fault:
+        return fault
+    return None
 
 
 async def _async_check(

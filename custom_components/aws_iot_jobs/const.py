@@ -10,6 +10,7 @@ DOCUMENTATION_URL: Final = "https://github.com/aws-iot-jobs/home-assistant-aws-i
 
 CONF_APPROVAL: Final = "approval"
 CONF_APPROVAL_TIME_LIMIT: Final = "approval_time_limit"
+CONF_BUNDLE: Final = "bundle"
 CONF_CERTIFICATE: Final = "certificate"
 CONF_DEFAULT_TIMEOUT: Final = "default_timeout"
 CONF_ENDPOINT: Final = "endpoint"
@@ -37,6 +38,8 @@ MAX_OUTAGE_ALLOWANCE: Final = timedelta(days=7)
 
 DEFAULT_APPROVAL_TIME_LIMIT: Final = timedelta(hours=24)
 """How long a job waits for approval."""
+MAX_APPROVAL_TIME_LIMIT: Final = timedelta(days=7)
+"""No timer of AWS is longer."""
 DEFAULT_HISTORY_COUNT: Final = 50
 DEFAULT_HISTORY_DAYS: Final = 90
 DEFAULT_LOG_KIB: Final = 1024

@@ -1,12 +1,16 @@
 """A Home Assistant with this integration, and what a thing needs."""
 
 from collections.abc import AsyncIterator, Iterator
+from io import BytesIO
 from pathlib import Path
+import tempfile
 from typing import Any
 from unittest.mock import AsyncMock, PropertyMock, patch
 
+import aiohttp
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 import pytest_socket
 
 from custom_components.aws_iot_jobs.const import (
@@ -22,12 +26,15 @@ from custom_components.aws_iot_jobs.const import (
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from custom_components.aws_iot_jobs.runner.model import Runner
 from custom_components.aws_iot_jobs.storage import SecretStore
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_PORT
 from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
 
 from ..broker import Broker
 from ..certificates import CertificateAuthority, Credentials
 from ..fake_jobs_service import FakeJobsService
+from .dialog import Form, Upload, begin
 from .fake_agent import FakeAgent
 
 THING = "thing-1"
@@ -177,3 +184,66 @@ async def thing(
     }
     hass.config_entries.async_update_entry(entry, data=data)
     return entry
+
+
+@pytest.fixture
+async def upload(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Upload:
+    """Upload files as the page does it; returns what a form calls them.
+
+    Home Assistant keeps them in one folder of the machine, whoever else runs there.
+    """
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(uploads))
+    await async_setup_component(hass, "file_upload", {})
+    client = await hass_client()
+
+    async def upload(content: bytes, name: str = "file.pem") -> str:
+        form = aiohttp.FormData()
+        form.add_field("file", BytesIO(content), filename=name)
+        response = await client.post("/api/file_upload", data=form)
+        assert response.status == 200
+        file_id: str = (await response.json())["file_id"]
+        return file_id
+
+    return upload
+
+
+@pytest.fixture
+async def form(
+    upload: Upload, ca: CertificateAuthority, credentials: Credentials
+) -> Form:
+    """Fill in the form for a thing: all is well."""
+    return await _fill_in(upload, ca, credentials)
+
+
+@pytest.fixture
+async def form_again(
+    upload: Upload, ca: CertificateAuthority, credentials: Credentials
+) -> Form:
+    """Fill in the same once more: files are uploaded for one dialog."""
+    return await _fill_in(upload, ca, credentials)
+
+
+async def _fill_in(
+    upload: Upload, ca: CertificateAuthority, credentials: Credentials
+) -> Form:
+    return {
+        CONF_ENDPOINT: ENDPOINT,
+        CONF_PORT: 8883,
+        CONF_THING_NAME: THING,
+        CONF_CERTIFICATE: await upload(credentials.certificate, "thing.cert.pem"),
+        CONF_PRIVATE_KEY: await upload(credentials.private_key, "thing.private.key"),
+        CONF_ROOT_CA: await upload(ca.certificate, "root-ca.pem"),
+    }
+
+
+@pytest.fixture
+async def flow(hass: HomeAssistant) -> ConfigFlowResult:
+    """Begin to add a thing."""
+    return await begin(hass)

@@ -11,15 +11,18 @@ from custom_components import aws_iot_jobs
 from custom_components.aws_iot_jobs import (
     binary_sensor,
     button,
-    config_flow,
+    config_forms,
     event,
+    options_flow,
     sensor,
     switch,
 )
 from custom_components.aws_iot_jobs.const import DOCUMENTATION_URL
+from custom_components.aws_iot_jobs.forms import Form
 from homeassistant.components.event import EventEntityDescription
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.const import Platform
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers.entity import EntityDescription
 
 ROOT = Path(aws_iot_jobs.__file__).parent
@@ -49,23 +52,35 @@ def test_requirements_are_the_locked_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flow", "step", "schema"),
+    ("flow", "form"),
     [
-        ("config", "user", config_flow._USER_SCHEMA),
-        ("config", "reauth_confirm", config_flow._REAUTH_SCHEMA),
-        ("config", "connection", config_flow._CONNECTION_SCHEMA),
-        ("config", "local", config_flow._LOCAL_SCHEMA),
-        ("config", "address", config_flow._ADDRESS_SCHEMA),
-        ("options", "init", config_flow._OPTIONS_SCHEMA),
+        ("config", config_forms.THING),
+        ("config", config_forms.RENEWAL),
+        ("config", config_forms.CONNECTION),
+        ("config", config_forms.LOCAL),
+        ("config", config_forms.ADDRESS),
+        ("options", options_flow.HERE),
     ],
 )
 def test_fields_have_names_and_descriptions(
-    words: dict[str, Any], flow: str, step: str, schema: Any
+    words: dict[str, Any], flow: str, form: Form
 ) -> None:
-    """Each field of each form says what it is for."""
-    fields = {str(key) for key in schema.schema}
-    assert words[flow]["step"][step]["data"].keys() == fields
-    assert words[flow]["step"][step]["data_description"].keys() == fields
+    """Each field of each form says what it is for, and each section has a name."""
+    step = words[flow]["step"][form.step_id]
+    sections = {
+        str(key): value
+        for key, value in form.schema.schema.items()
+        if isinstance(value, section)
+    }
+    fields = {str(key) for key in form.schema.schema} - sections.keys()
+    assert step.get("data", {}).keys() == fields
+    assert step.get("data_description", {}).keys() == fields
+    assert step.get("sections", {}).keys() == sections.keys()
+    for name, inside in sections.items():
+        fields = {str(key) for key in inside.schema.schema}
+        assert step["sections"][name]["name"]
+        assert step["sections"][name]["data"].keys() == fields
+        assert step["sections"][name]["data_description"].keys() == fields
 
 
 DESCRIPTIONS: dict[str, list[EntityDescription]] = {

@@ -10,6 +10,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 import json
 import logging
+import os
 import random
 from typing import Any
 
@@ -351,9 +352,9 @@ class RunnerClient:
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError, ValueError) as err:
-            problem = str(err) or type(err).__name__
+            _LOGGER.debug("The runner at %s cannot be reached: %r", self._url, err)
             raise RunnerUnreachableError(
-                f"the runner at {self._url} cannot be reached: {problem}"
+                f"the runner at {self._url} cannot be reached: {_problem(err)}"
             ) from err
 
     async def _require_success(self, response: aiohttp.ClientResponse) -> None:
@@ -401,6 +402,27 @@ async def _refusal(response: aiohttp.ClientResponse) -> str | None:
     if response.status not in (400, 413):
         return None
     return f"the runner refuses the step: {await _error(response)}"
+
+
+def _problem(err: Exception) -> str:
+    """Say in words why there is no answer, or none that can be read."""
+    match err:
+        case TimeoutError():
+            return "it does not answer in time"
+        case aiohttp.ClientConnectorDNSError():
+            return "no address is known for it"
+        case aiohttp.ClientSSLError():
+            return "its certificate is not trusted, or it speaks no TLS"
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=int(number))):
+            return os.strerror(number).lower()
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            return "it ends the connection"
+        case aiohttp.ClientResponseError() | ValueError():
+            return "it does not answer as a runner does"
+        case OSError(errno=int(number)):
+            return os.strerror(number).lower()
+        case _:
+            return "the connection fails"
 
 
 async def _error(response: aiohttp.ClientResponse) -> str:
