@@ -65,7 +65,8 @@ _MORE = folded(
     }
 )
 
-# A bundle may have any of these, so none is required to submit the form.
+# A bundle may have any of these, so none is required to submit the form. Fields for files are
+# high: what is wrong at the fields before them is seen without scrolling.
 THING = Form(
     "user",
     probatio.Schema(
@@ -73,9 +74,9 @@ THING = Form(
             probatio.Optional(CONF_BUNDLE): _BUNDLE_FILE,
             probatio.Optional(CONF_ENDPOINT): _TEXT,
             probatio.Optional(CONF_THING_NAME): _TEXT,
+            probatio.Required(SECTION_MORE): _MORE,
             probatio.Optional(CONF_CERTIFICATE): _CERTIFICATE_FILE,
             probatio.Optional(CONF_PRIVATE_KEY): _PRIVATE_KEY_FILE,
-            probatio.Required(SECTION_MORE): _MORE,
         }
     ),
 )
@@ -98,9 +99,9 @@ CONNECTION = Form(
         {
             probatio.Optional(CONF_BUNDLE): _BUNDLE_FILE,
             probatio.Required(CONF_ENDPOINT): _TEXT,
+            probatio.Required(SECTION_MORE): _MORE,
             probatio.Optional(CONF_CERTIFICATE): _CERTIFICATE_FILE,
             probatio.Optional(CONF_PRIVATE_KEY): _PRIVATE_KEY_FILE,
-            probatio.Required(SECTION_MORE): _MORE,
         }
     ),
 )

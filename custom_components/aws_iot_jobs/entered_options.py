@@ -135,7 +135,11 @@ def _read_log_kib(value: float) -> int:
 
 
 def _read_window(entered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return when jobs are taken. Without times it is always."""
+    """Return when jobs are taken. Without times it is always.
+
+    Two times that are the same are a day apart: on every day, that is always, too. The page
+    cannot take times back, so that is how a window is given up.
+    """
     begin, end = entered.get(CONF_WINDOW_FROM), entered.get(CONF_WINDOW_TO)
     days = [day.value for day in Weekday if day in entered.get(CONF_WINDOW_DAYS, ())]
     every_day = len(days) in {0, len(Weekday)}
@@ -148,9 +152,9 @@ def _read_window(entered: Mapping[str, Any]) -> dict[str, Any]:
         CONF_WINDOW_FROM: time.fromisoformat(str(begin)).isoformat(),
         CONF_WINDOW_TO: time.fromisoformat(str(end)).isoformat(),
     }
-    if window[CONF_WINDOW_FROM] == window[CONF_WINDOW_TO]:
-        raise InvalidInputError({CONF_WINDOW_TO: "window_without_length"})
-    return window if every_day else {**window, CONF_WINDOW_DAYS: days}
+    if not every_day:
+        return {**window, CONF_WINDOW_DAYS: days}
+    return {} if window[CONF_WINDOW_FROM] == window[CONF_WINDOW_TO] else window
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {

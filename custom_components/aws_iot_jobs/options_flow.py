@@ -1,7 +1,7 @@
 """Options flow: how jobs are run, approved, kept and told of."""
 
 from collections.abc import Mapping
-from typing import Any, Final, override
+from typing import Any, Final
 
 import probatio
 
@@ -46,14 +46,6 @@ from .validation import async_read_handler_directory
 type _Fields = dict[probatio.Marker, Any]
 
 
-class _ClearedTime(TimeSelector):
-    """A time in a section. Once it has been cleared, the page may send an empty text."""
-
-    @override
-    def __call__(self, data: Any) -> str:
-        return "" if data == "" else super().__call__(data)
-
-
 def _number(unit: str | None = None) -> NumberSelector:
     config = NumberSelectorConfig(mode=NumberSelectorMode.BOX)
     if unit is not None:
@@ -66,7 +58,7 @@ def _defaulted(key: str) -> probatio.Marker:
 
 
 _DURATION = DurationSelector(DurationSelectorConfig(enable_day=True))
-_TIME = _ClearedTime()
+_TIME = TimeSelector()
 _WHICH_JOBS = SelectSelector(
     SelectSelectorConfig(options=list(Approval), translation_key="approval")
 )

@@ -1,6 +1,6 @@
 """Whether what a user enters works: each field, all together, and with AWS IoT."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import logging
 from pathlib import Path
 import re
@@ -250,13 +250,15 @@ def read_thing_name(text: str) -> str:
 async def _async_read_field(hass: HomeAssistant, field: str, value: Any) -> Any:
     if field in READERS:
         return await hass.async_add_executor_job(READERS[field], value)
-    if field == CONF_PORT:
-        return read_port(value)
-    if field == CONF_ENDPOINT:
-        return read_endpoint(value)
-    if field == CONF_THING_NAME:
-        return read_thing_name(value)
-    return value
+    return _TEXT_READERS[field](value)
+
+
+_TEXT_READERS: Mapping[str, Callable[[Any], Any]] = {
+    CONF_ENDPOINT: read_endpoint,
+    CONF_PORT: read_port,
+    CONF_THING_NAME: read_thing_name,
+}
+"""What reads the other fields."""
 
 
 def _missing(field: str, known: Mapping[str, Any]) -> InvalidInputError:

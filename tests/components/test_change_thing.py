@@ -19,13 +19,13 @@ from custom_components.aws_iot_jobs.const import (
 )
 from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import CONF_PORT
+from homeassistant.const import CONF_PORT, CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from ..certificates import CertificateAuthority, Credentials, make_key
 from .conftest import ENDPOINT, THING
-from .dialog import Upload, connection, errors, private_key, submit, suggested
+from .dialog import Upload, choose, connection, errors, private_key, submit, suggested
 from .fake_agent import FakeAgent
 
 
@@ -198,3 +198,35 @@ async def test_reconfigure_without_stored_key(
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
+
+
+@pytest.mark.parametrize(
+    ("runner", "marked", "known"),
+    [
+        ({"kind": "local"}, "local", {}),
+        ({"kind": "address", "url": "http://h:1"}, "address", {CONF_URL: "http://h:1"}),
+        ({"kind": "app", "url": "http://h:1", "slug": "local_aws_iot_jobs"}, "app", {}),
+    ],
+)
+async def test_present_choice(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+    runner: dict[str, str],
+    marked: str,
+    known: dict[str, str],
+) -> None:
+    """The menu marks where handlers run now, and tells how the thing connects."""
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_RUNNER: runner}
+    )
+    menu = await entry.start_reconfigure_flow(hass)
+    places = {"local", "address", "app"}
+    marks = {place: "\u2713 " if place == marked else "" for place in places}
+    assert menu["description_placeholders"] == {
+        "thing_name": THING,
+        "endpoint": ENDPOINT,
+        "port": "8883",
+        **{f"{place}_mark": mark for place, mark in marks.items()},
+    }
+    assert suggested(await choose(hass, menu, "address")) == known

@@ -33,6 +33,7 @@ from .dialog import errors, in_sections, sections_of, suggested, words
 from .fake_agent import FakeAgent
 
 NIGHT = {CONF_WINDOW_FROM: "22:00:00", CONF_WINDOW_TO: "05:30:00"}
+MIDNIGHT = {CONF_WINDOW_FROM: "00:00:00", CONF_WINDOW_TO: "00:00:00"}
 
 
 async def _open(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
@@ -116,13 +117,26 @@ async def test_options_are_stored_flat(
         CONF_APPROVAL: "never",
         CONF_APPROVAL_TIME_LIMIT: {"days": 1},
         CONF_WINDOW_DAYS: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-        # What the page sends of a time that was cleared.
-        CONF_WINDOW_FROM: "",
         CONF_HISTORY_COUNT: 50.0,
         CONF_OUTAGE_ALLOWANCE: {"seconds": 1800},
         CONF_REPORT_VERSIONS: True,
     }
     await _set(hass, entry, **as_it_is)
+    assert entry.options == directory
+
+
+async def test_maintenance_window(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """A window lasts a day at most; one that is always is none, as times cannot be cleared."""
+    directory = dict(entry.options)
+    await _set(hass, entry, **NIGHT)
+    assert entry.options == directory | NIGHT
+    assert suggested(await _open(hass, entry)).items() >= NIGHT.items()
+    weekend = {CONF_WINDOW_DAYS: ["sat", "sun"]} | MIDNIGHT
+    await _set(hass, entry, **weekend)
+    assert entry.options == directory | weekend
+    await _set(hass, entry, **MIDNIGHT)
     assert entry.options == directory
 
 
@@ -150,7 +164,6 @@ async def test_options_of_handlers_elsewhere(
         ({CONF_WINDOW_FROM: "22:00:00"}, CONF_WINDOW_TO, "both times"),
         ({CONF_WINDOW_TO: "22:00:00"}, CONF_WINDOW_FROM, "both times"),
         ({CONF_WINDOW_DAYS: ["mon"]}, CONF_WINDOW_FROM, "both times"),
-        (NIGHT | {CONF_WINDOW_FROM: "05:30"}, CONF_WINDOW_TO, "has to last"),
         ({CONF_APPROVAL_TIME_LIMIT: {"hours": 0}}, CONF_APPROVAL_TIME_LIMIT, "7 days"),
         ({CONF_APPROVAL_TIME_LIMIT: {"days": 8}}, CONF_APPROVAL_TIME_LIMIT, "7 days"),
         ({CONF_HISTORY_COUNT: 0}, CONF_HISTORY_COUNT, "1 to 1000"),

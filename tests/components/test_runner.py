@@ -159,6 +159,11 @@ async def test_app_is_installed_and_started(
         "Supervisor cannot install the AWS IoT Jobs app: Supervisor's log tells more"
     )
 
+    supervisor.refuse = {f"GET store/addons/{SLUG}"}
+    flow = await settled(hass, await _go(hass, flow, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+    assert "Supervisor does not tell of" in _reason(flow)
+
     supervisor.refuse = {f"POST addons/{SLUG}/start"}
     flow = await settled(hass, await _go(hass, flow, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
@@ -223,7 +228,7 @@ async def test_page_reload_while_the_app_is_awaited(
 
 
 async def _asked(supervisor: FakeSupervisor, request: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while request not in supervisor.requests:
             await asyncio.sleep(0.01)
 
@@ -387,6 +392,17 @@ async def test_things_follow_the_app(
         assert secrets[CONF_RUNNER_TOKEN] == supervisor.runner.token
         assert entry.state is ConfigEntryState.LOADED
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_app_that_things_do_not_use(
+    hass: HomeAssistant, entry: MockConfigEntry, supervisor: FakeSupervisor
+) -> None:
+    """Who has a thing whose handlers run elsewhere is not offered another."""
+    await supervisor.runner.start()
+    before = dict(entry.data)
+    flow = await _discover(hass, _discovered(supervisor))
+    assert flow["reason"] == "already_configured"
+    assert entry.data == before
 
 
 async def test_what_is_not_the_app(
