@@ -6,9 +6,9 @@ from typing import Any, override
 
 from homeassistant.config_entries import (
     SOURCE_HASSIO,
+    SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     SOURCE_USER,
-    ConfigEntry,
     ConfigFlowResult,
 )
 from homeassistant.const import CONF_PORT, CONF_URL
@@ -28,6 +28,7 @@ from .const import (
     CONF_THING_NAME,
     DOMAIN,
 )
+from .coordinator import AwsIotJobsConfigEntry
 from .errors import InvalidInputError
 from .options_flow import AwsIotJobsOptionsFlow
 from .places.app import address_of, async_follow, is_app
@@ -60,7 +61,9 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
     @staticmethod
     @callback
     @override
-    def async_get_options_flow(config_entry: ConfigEntry) -> AwsIotJobsOptionsFlow:
+    def async_get_options_flow(
+        config_entry: AwsIotJobsConfigEntry,
+    ) -> AwsIotJobsOptionsFlow:
         """Return the options flow."""
         return AwsIotJobsOptionsFlow()
 
@@ -131,7 +134,7 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
         """Go on when the thing can connect: keep what has changed, or ask where handlers run."""
         if self.source == SOURCE_RECONFIGURE:
             return await self._async_keep_settings(self._get_reconfigure_entry())
-        if self.source not in {SOURCE_USER, SOURCE_HASSIO}:
+        if self.source == SOURCE_REAUTH:
             return await self._async_keep_settings(self._get_reauth_entry())
         if self.discovered_slug is not None:
             return await self.async_step_app()
@@ -206,11 +209,11 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
         app goes by the app until the thing is added, so that it is offered once, and can
         be ignored.
         """
+        if self.source in {SOURCE_REAUTH, SOURCE_RECONFIGURE}:
+            return
         if self.source == SOURCE_USER:
             await self.async_set_unique_id(thing_name, raise_on_progress=False)
             self._abort_if_unique_id_configured()
-        elif self.source != SOURCE_HASSIO:
-            return
         elif thing_name in self._async_current_ids():
             raise AbortFlow("already_configured")
         self._end_others(source=SOURCE_USER, unique_id=thing_name)
@@ -236,7 +239,9 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
             options=options,
         )
 
-    async def _async_keep_settings(self, entry: ConfigEntry) -> ConfigFlowResult:
+    async def _async_keep_settings(
+        self, entry: AwsIotJobsConfigEntry
+    ) -> ConfigFlowResult:
         """Have an entry connect as it is entered, and its handlers run where they ran."""
         assert self.settings is not None
         await self._async_keep(
@@ -270,7 +275,7 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
         return {CONF_URL: runner["url"]} if runner["kind"] == RunnerKind.ADDRESS else {}
 
 
-def _present_choice(entry: ConfigEntry) -> dict[str, str]:
+def _present_choice(entry: AwsIotJobsConfigEntry) -> dict[str, str]:
     """Return the placeholders that tell how a thing connects, and where handlers run now."""
     runner = entry.data[CONF_RUNNER]
     marks = {f"{kind}_mark": "" for kind in RunnerKind}

@@ -1,4 +1,4 @@
-"""What the options of a thing mean: which may be, and which are stored.
+"""Options as they are entered: which may be, and which are stored.
 
 They are stored flat, and only where they differ from what is so anyway.
 """

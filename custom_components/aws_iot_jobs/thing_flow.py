@@ -4,14 +4,16 @@ from abc import abstractmethod
 import asyncio
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult
+from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.const import CONF_PORT
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
 
 from .aws_iot.connection import DEFAULT_PORT
 from .checks import Check, async_begin_check, async_end_check, async_outcome
 from .config_forms import EXAMPLE_ENDPOINT
 from .const import CONF_ENDPOINT, CONF_THING_NAME
+from .coordinator import AwsIotJobsConfigEntry
 from .errors import InvalidInputError
 from .forms import Form
 from .settings import ThingSettings
@@ -28,6 +30,7 @@ class ThingSteps(ConfigFlow):
 
     def __init__(self) -> None:
         """Begin without anything entered."""
+        self._removed = False
         self.settings: ThingSettings | None = None
         self._asking: Form | None = None
         self._entered = ThingForm({})
@@ -43,7 +46,7 @@ class ThingSteps(ConfigFlow):
         self,
         form: Form,
         user_input: dict[str, Any] | None,
-        entry: ConfigEntry | None = None,
+        entry: AwsIotJobsConfigEntry | None = None,
     ) -> ConfigFlowResult:
         """Ask for what a form asks for; of an entry, the rest is known."""
         if self._asking is not form:
@@ -52,6 +55,9 @@ class ThingSteps(ConfigFlow):
             self._fault = None
             try:
                 self.settings = await self._async_read(form, user_input, entry)
+                if self._removed:
+                    # Another dialog goes on, and is not to be ended by what this one was at.
+                    raise AbortFlow("already_in_progress")
                 await self.async_take_name(self.settings.thing_name)
             except InvalidInputError as fault:
                 self._tell(fault)
@@ -86,10 +92,11 @@ class ThingSteps(ConfigFlow):
     @override
     def async_remove(self) -> None:
         """End what a dialog that is closed, or left for another, still does."""
+        self._removed = True
         if self._check is not None:
             async_end_check(self._check)
 
-    def _begin(self, form: Form, entry: ConfigEntry | None) -> None:
+    def _begin(self, form: Form, entry: AwsIotJobsConfigEntry | None) -> None:
         self._asking = form
         if entry is None:
             self._entered = ThingForm({CONF_PORT: DEFAULT_PORT})
@@ -99,14 +106,19 @@ class ThingSteps(ConfigFlow):
             {field: entry.data[field] for field in shown}, entry.data[CONF_THING_NAME]
         )
 
-    def _begin_check(self, settings: ThingSettings, entry: ConfigEntry | None) -> None:
+    def _begin_check(
+        self, settings: ThingSettings, entry: AwsIotJobsConfigEntry | None
+    ) -> None:
         self._check = async_begin_check(self.hass, settings, entry)
         # Home Assistant cancels what it waits for when the dialog ends. A check is ended with
         # more care: it disconnects first.
         self._outcome = self.hass.async_create_task(async_outcome(self._check))
 
     async def _async_read(
-        self, form: Form, user_input: dict[str, Any], entry: ConfigEntry | None
+        self,
+        form: Form,
+        user_input: dict[str, Any],
+        entry: AwsIotJobsConfigEntry | None,
     ) -> ThingSettings:
         """Return what has been entered so far, over what an entry has.
 
@@ -125,7 +137,9 @@ class ThingSteps(ConfigFlow):
         self._fault = fault
         self._entered.forget_files(fault.errors)
 
-    def _show(self, form: Form, entry: ConfigEntry | None) -> ConfigFlowResult:
+    def _show(
+        self, form: Form, entry: AwsIotJobsConfigEntry | None
+    ) -> ConfigFlowResult:
         placeholders = {"example_endpoint": EXAMPLE_ENDPOINT}
         if entry is not None:
             placeholders["thing_name"] = entry.data[CONF_THING_NAME]

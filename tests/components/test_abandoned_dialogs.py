@@ -118,6 +118,19 @@ async def test_page_reload_in_mid_check(
     assert check.ended == 2
 
 
+async def test_dialog_that_is_ended_while_its_form_is_read(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+) -> None:
+    """What it was at does not go on: it would end the dialog that has made it end."""
+    entered = hass.async_create_task(enter(hass, flow, form))
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+    assert (await entered)["reason"] == "already_in_progress"
+    check_connection.assert_not_awaited()
+
+
 async def test_dialog_that_is_opened_again_in_mid_check(
     hass: HomeAssistant,
     check_connection: AsyncMock,
