@@ -21,6 +21,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from ..broker import Broker
 from ..fake_jobs_service import FakeJobsService
 from .conftest import THING
+from .dialog import connection, submit
 from .repairs import issues
 
 CONNECTED = "binary_sensor.thing_1_connected"
@@ -141,14 +142,8 @@ async def test_reconfigure_while_connected(
     """The check of new settings and the agent use one name, one after the other."""
     assert await hass.config_entries.async_setup(thing.entry_id)
     await _shows(hass, CONNECTED, STATE_ON)
-    flow = await thing.start_reconfigure_flow(hass)
-    result = await hass.config_entries.flow.async_configure(
-        flow["flow_id"], {"next_step_id": "connection"}
-    )
-    result = await hass.config_entries.flow.async_configure(
-        flow["flow_id"],
-        {key: thing.data[key] for key in (CONF_ENDPOINT, CONF_PORT)},
-    )
+    form = {key: thing.data[key] for key in (CONF_ENDPOINT, CONF_PORT)}
+    result = await submit(hass, await connection(hass, thing), form)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()

@@ -245,7 +245,9 @@ def test_entities_are_documented(rules: Mapping[str, Any]) -> None:
     for entities in WORDS["entity"].values():
         for entity in entities.values():
             name = entity["name"]
-            assert re.search(rf"^(\| |\*\*){name}( \||\*\*)", DOCUMENTATION, re.M), name
+            assert re.search(
+                rf"^(\| |\*\*){name}( \||\*\*)", DOCUMENTATION, re.MULTILINE
+            ), name
 
 
 @pytest.mark.parametrize("path", PLATFORMS, ids=lambda path: path.stem)
