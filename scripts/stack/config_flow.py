@@ -74,6 +74,21 @@ async def add_integration(
     return await get_entry(client, answer["result"]["entry_id"])
 
 
+async def change_options(
+    client: Client, entry_id: str, fields: Mapping[str, Any]
+) -> None:
+    """Change the options of a config entry through their dialog; the entry is reloaded.
+
+    Raises ConfigFlowError with the errors at the fields where it does not take them.
+    """
+    path = "/api/config/config_entries/options/flow"
+    form = await client.request("POST", path, json={"handler": entry_id})
+    values = await _entered(client, form["data_schema"], fields)
+    answer = await client.request("POST", f"{path}/{form['flow_id']}", json=values)
+    if answer["type"] != "create_entry":
+        raise ConfigFlowError(answer.get("errors") or {"base": answer["type"]})
+
+
 async def _values(
     client: Client,
     asked: Mapping[str, Any],
