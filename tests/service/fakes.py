@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from custom_components.aws_iot_jobs.runner import runs as runs_module
+from custom_components.aws_iot_jobs.runner import kept_events
 from custom_components.aws_iot_jobs.runner.model import (
     CommandCall,
     Runner,
@@ -69,7 +69,7 @@ class TalkativeRunner(SilentRunner):
     ) -> RunResult:
         """Tell one event after the other, and end."""
         told = RunOutput(run_id=request.run_id, stream=Stream.STDOUT, data=b"x")
-        for _ in range(runs_module.MAX_EVENTS + 10):
+        for _ in range(kept_events.FIRST_EVENTS + kept_events.NEWEST_EVENTS + 10):
             on_event(told)
         return RunResult(outcome=RunOutcome.EXITED, exit_status=0, stdout="tail")
 

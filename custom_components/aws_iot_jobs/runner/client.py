@@ -20,11 +20,13 @@ from .inventory import LeftFile, PermissionsFix
 from .model import (
     RunEvent,
     RunOutcome,
+    RunOutput,
     RunResult,
     RunTrace,
     StepCheck,
     StepNotCheckedError,
     StepRequest,
+    Stream,
 )
 from .wire import WireError, check_from_json, event_from_json, request_as_json
 
@@ -92,12 +94,15 @@ class _Course:
         self.begun = False
         self.stopped = False
         self.number = 0
+        self._ends: dict[Stream, int] = {}
         self._on_event = on_event
 
     def take(self, line: bytes) -> RunResult | None:
         """Take a line of the stream; return the result when it is that."""
         try:
-            numbered = event_from_json(self.request.run_id, json.loads(line))
+            numbered = event_from_json(
+                self.request.run_id, json.loads(line), self._ends
+            )
         except (ValueError, RecursionError) as err:
             raise RunnerVersionError(
                 f"the runner sends what is no event: {err}"
@@ -105,6 +110,8 @@ class _Course:
         self.number = numbered.number
         if isinstance(numbered.event, RunResult):
             return numbered.event
+        if isinstance(numbered.event, RunOutput):
+            self._ends[numbered.event.stream] = numbered.event.end
         self._on_event(numbered.event)
         return None
 

@@ -7,6 +7,7 @@ neither.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -78,11 +79,22 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutput:
-    """A process wrote something. After a limit, a run tells no more of its output."""
+    """A process wrote something.
+
+    `offset` is how many bytes it had written to the stream before, told or not: of much
+    output in little time, only the newest is told. `at` is when it was read.
+    """
 
     run_id: str
     stream: Stream
     data: bytes = field(repr=False)
+    offset: int = 0
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def end(self) -> int:
+        """How many bytes had been written to the stream with these."""
+        return self.offset + len(self.data)
 
 
 type RunEvent = RunStarted | RunOutput

@@ -292,7 +292,7 @@ def _unknown_run() -> web.HTTPNotFound:
 def _describe(run: Run) -> dict[str, object]:
     return {
         "run_id": run.run_id,
-        "events": len(run.events),
+        "events": run.events.last_number,
         "ended": run.result is not None,
     }
 
