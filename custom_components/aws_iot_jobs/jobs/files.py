@@ -1,6 +1,6 @@
 """Read files, and write them so that a crash leaves the old or the new, never a part of both.
 
-What writes blocks until it is durable: not for an event loop.
+What writes blocks, most of it until it is durable: not for an event loop.
 """
 
 import os
@@ -40,6 +40,15 @@ def append_to_file(path: Path, data: bytes) -> None:
     try:
         _write_whole(descriptor, data)
         os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def extend_file(path: Path, data: bytes) -> None:
+    """Append to a file that is there, which a loss of power may undo. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        _write_whole(descriptor, data)
     finally:
         os.close(descriptor)
 
