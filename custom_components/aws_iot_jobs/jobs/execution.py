@@ -4,10 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 import logging
 
 from ..aws_iot.model import JobStatus
-from ..runner.model import Runner, RunOutcome, RunResult, RunTrace, StepRequest
+from ..runner.model import (
+    RunEvent,
+    Runner,
+    RunOutcome,
+    RunResult,
+    RunTrace,
+    StepRequest,
+)
 from ..runner.system import boot_id
 from .document import JobDocument, Step
 from .job import Job, JobStoppedError
@@ -43,12 +51,13 @@ class Execution:
         default_timeout: float | None = None,
         tidied: Callable[[], Awaitable[None]],
         may_start: Callable[[], Awaitable[None]],
+        on_event: Callable[[int, int, RunEvent], None] = lambda *_: None,
     ) -> None:
         """Prepare to run a job's steps.
 
         `default_timeout` in seconds is for steps without a timeout of their own. `tidied`
         is awaited before the first one: then the runner is done with earlier jobs;
-        `may_start` before each.
+        `may_start` before each. `on_event` is told what a runner tells, after the step's place and its attempt.
         """
         self._job = job
         self._document = document
@@ -58,6 +67,7 @@ class Execution:
         self._default_timeout = default_timeout
         self._tidied = tidied
         self._may_start = may_start
+        self._on_event = on_event
         self._accepted: asyncio.Future[None] | None = None
         job.change(progress=_resumable(document, job.record.progress))
 
@@ -137,8 +147,9 @@ class Execution:
             self._accepted = None
         self._job.change(**begun)
         request = self._request(index, attempt, step)
+        on_event = partial(self._on_event, index, attempt)
         running = asyncio.ensure_future(
-            self._runner.run(request, _note, self._job.stop)
+            self._runner.run(request, on_event, self._job.stop)
         )
         try:
             await asyncio.wait((running,))
@@ -244,10 +255,6 @@ def stopped(progress: JobProgress) -> JobProgress:
         for step in progress.steps
     )
     return replace(progress, steps=tuple(steps))
-
-
-def _note(event: object) -> None:
-    _LOGGER.debug("%s", event)
 
 
 def _resumable(document: JobDocument, resumed: JobProgress) -> JobProgress:

@@ -60,8 +60,9 @@ class Tail:
         return bytes(self._data[end - size :] + self._data[:end])
 
     def text(self) -> str:
-        """Return the last TAIL_BYTES of what was kept, as `decode` has it.
+        """Return the last TAIL_BYTES of what was kept; undecodable bytes become U+FFFD.
 
+        But 0x9B that begins a control sequence of a terminal with 8 bits becomes U+009B.
         Where the beginning was cut off, a character that lost its first bytes goes too.
         """
         data = self.newest(TAIL_BYTES)
@@ -70,7 +71,7 @@ class Tail:
             while start < min(3, len(data)) and data[start] & 0xC0 == 0x80:
                 start += 1
             data = data[start:]
-        return decode(data)
+        return data.decode("utf-8", errors=_REPLACE)
 
     def _overwrite(self, newest: memoryview) -> None:
         """Put bytes where the oldest are: what is written next follows them."""
@@ -81,14 +82,6 @@ class Tail:
             before = len(newest) - end
             self._data[self._limit - before :] = newest[:before]
             self._data[:end] = newest[before:]
-
-
-def decode(data: bytes) -> str:
-    """Return the text of an output; undecodable bytes become U+FFFD.
-
-    But 0x9B that begins a control sequence of a terminal with 8 bits becomes U+009B.
-    """
-    return data.decode("utf-8", errors=_REPLACE)
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:
