@@ -231,14 +231,10 @@ async def test_of_a_job_only_its_result_is_left_on_disk(
     await service.ended(service.create_job(document(command_step("true"))))
     await device.until(lambda state: state.last_job is not None)
     last_job = device.state.last_job
-    left = [
-        Path(folder, name)
-        for folder, _, names in os.walk(device.settings.directory)
-        for name in names
-    ]
-    assert left == [device.settings.directory / "journal.log"]
-    assert list((device.settings.directory / "work").iterdir()) == []
     await device.stop()
+    left = {name for _, _, names in os.walk(device.settings.directory) for name in names}
+    assert left == {"history.log", "journal.log"}
+    assert list((device.settings.directory / "work").iterdir()) == []
     await device.start()
     await device.connected()
     assert device.state.last_job == last_job

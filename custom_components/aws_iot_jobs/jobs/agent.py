@@ -1,7 +1,7 @@
 """The loop: next job, execute, report, until told to stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,11 +20,13 @@ from .errors import NoSuchJobError
 from .events import JobEvent, events_between
 from .execution import stopped
 from .gate import Gate
+from .history import History
 from .job import Job, JobStoppedError
 from .job_run import JobRun, given_up
 from .journal import Journal
 from .listeners import Listeners
 from .local import local_execution
+from .logs import JobLogs
 from .model import AgentState, Hold, JobOutcome, JobState
 from .opening import NOTHING, seconds_of_job
 from .plan import Plan, plan_of
@@ -58,6 +60,13 @@ class Agent:
         self._runner = runner
         self._journal = Journal(settings.directory)
         self._tidying = Tidying(runner, on_tidied=self._journal.tidied)
+        self.logs = JobLogs(settings.directory, limit=settings.log_bytes)
+        self.history = History(
+            settings.directory,
+            count=settings.history_count,
+            days=settings.history_days,
+            on_removed=self.logs.remove,
+        )
         self._service = JobsService(
             settings.connection,
             on_ready=self._ready,
@@ -182,7 +191,7 @@ class Agent:
         except OSError as err:
             self._take_storage(err)
         else:
-            self._recall(known)
+            await self._recall(known)
 
     async def run(self) -> None:
         """Serve until cancelled; then the running step is ended in an orderly way.
@@ -192,7 +201,7 @@ class Agent:
         following = asyncio.create_task(self._gate.run())
         try:
             if not self._loaded:
-                self._recall(await self._load())
+                await self._recall(await self._load())
             await self._recover()
             self._serving = True
             await self._service.start()
@@ -203,6 +212,8 @@ class Agent:
             for ended in self._wanted_here.values():
                 ended.cancel()
             await self._tidying.stop()
+            await self.logs.stop()
+            await self.history.stop()
             await self._service.stop()
             self._change(connected=False)
 
@@ -219,9 +230,11 @@ class Agent:
                 return known
         raise AssertionError("a backoff never ends")
 
-    def _recall(self, known: JournalContent) -> None:
+    async def _recall(self, known: JournalContent) -> None:
         """Show what there was before, without telling of it once more."""
         self._loaded = True
+        await self.history.load(known.last_job)
+        await self.logs.keep_only(job.key for job in self._known_jobs(known))
         self._gate.set(Hold.SWITCHED_OFF, holds=not known.takes_jobs)
         self._tidying.recover(known.tidying)
         record = known.record
@@ -238,6 +251,12 @@ class Agent:
                 jobs_failed=known.jobs_failed,
             )
         )
+
+    def _known_jobs(self, known: JournalContent) -> Iterator[JobState | JobRecord]:
+        """Yield the jobs whose logs are kept."""
+        yield from self.history.jobs()
+        if known.record is not None:
+            yield known.record
 
     async def _recover(self) -> None:
         """Go on where an earlier life was."""
@@ -357,6 +376,7 @@ class Agent:
             opening=NOTHING if job.record.document is not None else self._queue.opening,
             tidied=self._tidying.wait,
             may_start=self._gate.for_step,
+            logs=self.logs,
         )
 
     async def _end(
@@ -390,6 +410,8 @@ class Agent:
             outcome.status,
             outcome.reason,
         )
+        self.history.add(ended)
+        self.logs.close(ended.key, steps)
         self._change(job=None, last_job=ended, **self._journal.counts)
         if (wanted := self._wanted_here.pop(ended.key, None)) is not None:
             wanted.set_result(ended)

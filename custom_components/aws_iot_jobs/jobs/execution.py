@@ -57,7 +57,8 @@ class Execution:
 
         `default_timeout` in seconds is for steps without a timeout of their own. `tidied`
         is awaited before the first one: then the runner is done with earlier jobs;
-        `may_start` before each. `on_event` is told what a runner tells, after the step's place and its attempt.
+        `may_start` before each. `on_event` is told what a runner tells, after the step's
+        place and its attempt.
         """
         self._job = job
         self._document = document

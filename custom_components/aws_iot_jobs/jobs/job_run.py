@@ -19,6 +19,7 @@ from .errors import InvalidJobDocumentError
 from .execution import Execution
 from .job import Job, JobStoppedError
 from .local import NoUpdates
+from .logs import JobLogs
 from .model import JobOutcome
 from .opening import WAITING, has_taken
 from .record import JobRecord, not_run
@@ -44,6 +45,7 @@ class JobRun:
         opening: Report,
         tidied: Callable[[], Awaitable[None]],
         may_start: Callable[[], Awaitable[None]],
+        logs: JobLogs,
     ) -> None:
         """Go on with a job where its record is.
 
@@ -58,6 +60,7 @@ class JobRun:
         self._opening = opening
         self._tidied = tidied
         self._may_start = may_start
+        self._logs = logs
         self._waits = False
         self._document: JobDocument | None = None
         is_local = job.record.document is not None
@@ -204,6 +207,8 @@ class JobRun:
     async def _run_steps(
         self, execution: JobExecution, document: JobDocument, deadline: Deadline
     ) -> JobOutcome:
+        names = [step.name for step in document.all_steps]
+        log = self._logs.open(self.job.record.key, names)
         steps = Execution(
             self.job,
             document,
@@ -213,6 +218,7 @@ class JobRun:
             default_timeout=self._settings.default_timeout,
             tidied=self._tidied,
             may_start=self._may_start,
+            on_event=log.take,
         )
         self._document = document
         async with self._begun(execution) as beginning:

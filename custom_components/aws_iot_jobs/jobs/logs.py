@@ -6,7 +6,7 @@ the file, and to nothing else.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 import contextlib
 import logging
 from pathlib import Path
@@ -211,7 +211,7 @@ class JobLogs:
         return log
 
     def close(
-        self, key: ExecutionKey, ended: asyncio.Future[object] | None = None
+        self, key: ExecutionKey, ended: asyncio.Future[Any] | None = None
     ) -> None:
         """End the log of a job in the background, once its steps have `ended`."""
         if (log := self._open.get(key)) is not None and log not in self._closing:
@@ -249,7 +249,7 @@ class JobLogs:
         """Remove the log of a job that has ended, in the background."""
         self._begin(self._remove(self._path(key)))
 
-    async def keep_only(self, keys: Collection[ExecutionKey]) -> None:
+    async def keep_only(self, keys: Iterable[ExecutionKey]) -> None:
         """Remove all logs but these jobs' and those under way."""
         kept = {self._path(key).name for key in (*keys, *self._open)}
         try:
@@ -267,7 +267,7 @@ class JobLogs:
             await to_the_end(asyncio.wait(tuple(self._tasks)))
 
     async def _close(
-        self, key: ExecutionKey, log: JobLog, ended: asyncio.Future[object] | None
+        self, key: ExecutionKey, log: JobLog, ended: asyncio.Future[Any] | None
     ) -> None:
         if ended is not None:
             await asyncio.wait((ended,))
