@@ -449,6 +449,7 @@ async def test_a_running_job_can_be_followed(logs: JobLogs) -> None:
     writer.write("three", step=1)
     logs.close(KEY)
     assert [line async for lines in following for line in lines][-1].step == 1
+    await logs.stop()
     assert [lines async for lines in logs.follow(KEY)] == []
 
 
@@ -518,6 +519,30 @@ async def test_what_waits_is_bounded(
     (step, *_) = (await logs.read(KEY)).steps
     assert step.dropped == 100_000 - 100 * len(step.lines)
     assert step.dropped == step.dropped_at_end > 80_000
+
+
+async def test_a_reader_that_never_waits_keeps_nobody_else_waiting(
+    logs: JobLogs,
+) -> None:
+    """Of much at once it gets some at a time."""
+    log = logs.open(KEY, NAMES)
+    writer = _Writer(log)
+    writer.write("text\n" * 26_000)
+    logs.close(KEY)
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    batches = [len(lines) async for lines in logs.follow(KEY)]
+    turning.cancel()
+    assert sum(batches) == 26_000
+    assert max(batches) < 2500
+    assert turns > len(batches)
 
 
 async def test_an_event_is_taken_at_once(logs: JobLogs) -> None:

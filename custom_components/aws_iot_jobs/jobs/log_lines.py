@@ -75,6 +75,11 @@ class JobLogText:
     steps: tuple[StepLog, ...] = ()
     number: int = 0
 
+    @property
+    def lines(self) -> tuple[LogLine, ...]:
+        """The lines of all its steps."""
+        return tuple(line for step in self.steps for line in step.lines)
+
     def selected(
         self, *, step: int | None = None, tail: int | None = None
     ) -> JobLogText:

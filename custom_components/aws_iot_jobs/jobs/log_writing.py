@@ -8,6 +8,9 @@ from ..runner.model import RunOutput
 from .log_parts import LogPart, StreamKey
 from .redacted_lines import RedactedLines
 
+LONGEST_PART = 8 * 1024
+"""How many characters a part has at most: it is looked at in one go."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -103,19 +106,34 @@ class LogWriting:
     def _part(
         self, key: StreamKey, stream: _Unfinished, text: str
     ) -> Iterator[LogPart]:
-        """Yield the next text of a stream, if it is any, as a part."""
-        if text:
+        """Yield the next text of a stream, if it is any, as parts of a handy size."""
+        end = stream.offset - stream.lines.waiting
+        left = len(text.encode())
+        for piece in _pieces(text):
+            size = len(piece.encode())
+            left -= size
             part = LogPart(
                 number=self._places.number + 1,
                 source=key,
                 at=stream.at,
                 start=self._places.ends.get(key.step, 0),
-                offset=stream.offset - stream.lines.waiting,
-                text=text,
-                size=len(text.encode()),
+                offset=max(end - left, self._places.offsets.get(key, 0)),
+                text=piece,
+                size=size,
             )
             self._places.pass_over(part)
             yield part
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces that end with a line where they can."""
+    begin = 0
+    while begin < len(text):
+        end = begin + LONGEST_PART
+        if end < len(text):
+            end = text.rfind("\n", begin, end) + 1 or end
+        yield text[begin:end]
+        begin = end
 
 
 class _Unfinished:

@@ -37,8 +37,8 @@ WAITING_BYTES = 256 * 1024
 """How much output waits at most while it can be taken in."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """How much waits in any case; what comes then is left out."""
-MAX_LINES = 1000
-"""How many lines somebody who follows is told at once."""
+MAX_LINES = 500
+"""With how many lines at once somebody who follows has enough."""
 
 _SUFFIX = ".log"
 
@@ -117,6 +117,8 @@ class JobLog:
                         break
                 if lines:
                     yield tuple(lines)
+                    # Also where the reader waits for nothing.
+                    await asyncio.sleep(0)
                 elif closed:
                     return
                 else:
