@@ -232,7 +232,9 @@ async def test_of_a_job_only_its_result_is_left_on_disk(
     await device.until(lambda state: state.last_job is not None)
     last_job = device.state.last_job
     await device.stop()
-    left = {name for _, _, names in os.walk(device.settings.directory) for name in names}
+    left = {
+        name for _, _, names in os.walk(device.settings.directory) for name in names
+    }
     assert left == {"history.log", "journal.log"}
     assert list((device.settings.directory / "work").iterdir()) == []
     await device.start()
