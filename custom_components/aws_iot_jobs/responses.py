@@ -1,9 +1,11 @@
 """What service actions respond with: times as ISO 8601, states as the entities have them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from homeassistant.util.json import JsonObjectType, JsonValueType
 
+from .jobs.log_lines import StepLog
 from .jobs.model import JobState, StepState
 from .jobs.plan import Plan, PlannedStep
 from .jobs.redact import without_signatures
@@ -42,6 +44,40 @@ def plan_response(plan: Plan) -> JsonObjectType:
         "unchecked": plan.unchecked,
         "steps": [_planned_response(step) for step in plan.steps],
     }
+
+
+def log_response(
+    job: JobState, logs: Sequence[StepLog], *, timestamps: bool = True
+) -> JsonObjectType:
+    """Return what steps of a job have written.
+
+    Of many lines this takes long: not for an event loop.
+    """
+    texts = {log.index: log.text(timestamps=timestamps) for log in logs}
+    return {
+        "job_id": job.key.job_id,
+        "execution_number": job.key.execution_number,
+        "status": job_status(job),
+        "log": "\n".join(
+            f"{_heading(job, index)}\n{text}" for index, text in texts.items() if text
+        ),
+        "steps": [
+            {
+                "step": without_signatures(job.steps[log.index].name),
+                "step_index": log.index + 1,
+                "status": job.steps[log.index].status.lower(),
+                "log": texts[log.index],
+                "dropped_bytes": log.dropped,
+            }
+            for log in logs
+        ],
+    }
+
+
+def _heading(job: JobState, index: int) -> str:
+    step = job.steps[index]
+    place = f"Step {index + 1} of {len(job.steps)}"
+    return f"{place}: {without_signatures(step.name)} ({step.status.lower()})"
 
 
 def _step_response(index: int, step: StepState) -> JsonValueType:

@@ -10,7 +10,11 @@ from typing import Any, Final
 
 import probatio
 
-from homeassistant.auth.permissions.const import CAT_ENTITIES, POLICY_CONTROL
+from homeassistant.auth.permissions.const import (
+    CAT_ENTITIES,
+    POLICY_CONTROL,
+    POLICY_READ,
+)
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_DEVICE_ID
 from homeassistant.core import (
     HomeAssistant,
@@ -34,13 +38,20 @@ from homeassistant.helpers import (
 from .const import DOMAIN
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .jobs.errors import NoSuchJobError
+from .jobs.model import JobState
 from .options import may_run_documents
-from .responses import job_response, plan_response
+from .responses import job_response, log_response, plan_response
 
 ATTR_DOCUMENT: Final = "document"
+ATTR_EXECUTION_NUMBER: Final = "execution_number"
 ATTR_JOB_ID: Final = "job_id"
+ATTR_LIMIT: Final = "limit"
 ATTR_REASON: Final = "reason"
+ATTR_STEP: Final = "step"
+ATTR_TAIL: Final = "tail"
+ATTR_TIMESTAMPS: Final = "timestamps"
 
+DEFAULT_LIMIT: Final = 10
 MAX_REASON: Final = 200
 
 _ADMIN: Final = "admin"
@@ -152,6 +163,57 @@ async def _async_check(coordinator: JobsCoordinator, _: Mapping[str, Any]) -> No
     coordinator.agent.check_for_jobs()
 
 
+async def _async_get_jobs(
+    coordinator: JobsCoordinator, data: Mapping[str, Any]
+) -> ServiceResponse:
+    jobs = coordinator.agent.history.jobs(data[ATTR_LIMIT])
+    return {"jobs": [job_response(job) for job in jobs]}
+
+
+async def _async_get_job_log(
+    coordinator: JobsCoordinator, data: Mapping[str, Any]
+) -> ServiceResponse:
+    job = _known_job(coordinator, data)
+    step = data.get(ATTR_STEP)
+    if step is not None and step > len(job.steps):
+        raise _wrong(
+            coordinator,
+            translation_key="no_such_step",
+            job_id=job.key.job_id,
+            step=str(step),
+        )
+    try:
+        log = await coordinator.agent.logs.read(
+            job.key, step=None if step is None else step - 1, tail=data.get(ATTR_TAIL)
+        )
+    except OSError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="log_unreadable",
+            translation_placeholders={
+                "job_id": job.key.job_id,
+                "reason": err.strerror or str(err),
+            },
+        ) from err
+    return await coordinator.hass.async_add_executor_job(
+        partial(log_response, job, log.steps, timestamps=data[ATTR_TIMESTAMPS])
+    )
+
+
+def _known_job(coordinator: JobsCoordinator, data: Mapping[str, Any]) -> JobState:
+    """Return the newest job that is meant, be it under way."""
+    agent = coordinator.agent
+    under_way = [] if agent.state.job is None else [agent.state.job]
+    job_id, number = data.get(ATTR_JOB_ID), data.get(ATTR_EXECUTION_NUMBER)
+    for job in [*under_way, *agent.history.jobs()]:
+        is_it = job_id in (None, job.key.job_id)
+        if is_it and number in (None, job.key.execution_number):
+            return job
+    if job_id is None:
+        raise _wrong(coordinator, translation_key="no_jobs_yet")
+    raise _wrong(coordinator, translation_key="no_such_job", job_id=job_id)
+
+
 async def _async_check_document(
     coordinator: JobsCoordinator, data: Mapping[str, Any]
 ) -> ServiceResponse:
@@ -227,6 +289,7 @@ _TARGET = {
     probatio.Exclusive(ATTR_CONFIG_ENTRY_ID, "target"): cv.string,
 }
 _JOB = {probatio.Optional(ATTR_JOB_ID): cv.string}
+_COUNT = probatio.All(probatio.Coerce(int), probatio.Range(min=1))
 _DOCUMENT = {probatio.Required(ATTR_DOCUMENT): probatio.Any(dict, str)}
 
 _ACTIONS = (
@@ -244,6 +307,28 @@ _ACTIONS = (
     ),
     _Action(name="stop_job", act=_async_stop, permission=POLICY_CONTROL, fields=_JOB),
     _Action(name="check_for_jobs", act=_async_check, permission=POLICY_CONTROL),
+    _Action(
+        name="get_jobs",
+        act=_async_get_jobs,
+        permission=POLICY_READ,
+        fields={
+            probatio.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): _COUNT,
+        },
+        responds=True,
+    ),
+    _Action(
+        name="get_job_log",
+        act=_async_get_job_log,
+        permission=POLICY_READ,
+        fields={
+            **_JOB,
+            probatio.Optional(ATTR_EXECUTION_NUMBER): _COUNT,
+            probatio.Optional(ATTR_STEP): _COUNT,
+            probatio.Optional(ATTR_TAIL): _COUNT,
+            probatio.Optional(ATTR_TIMESTAMPS, default=True): cv.boolean,
+        },
+        responds=True,
+    ),
     _Action(
         name="check_document",
         act=_async_check_document,

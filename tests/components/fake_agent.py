@@ -7,10 +7,18 @@ from dataclasses import replace
 
 from custom_components.aws_iot_jobs.jobs.errors import NoSuchJobError
 from custom_components.aws_iot_jobs.jobs.events import JobEvent, events_between
-from custom_components.aws_iot_jobs.jobs.model import AgentState, Hold
+from custom_components.aws_iot_jobs.jobs.model import AgentState, Hold, JobState
 from custom_components.aws_iot_jobs.jobs.plan import Plan
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from custom_components.aws_iot_jobs.runner.model import Runner
+
+
+class FakeHistory:
+    """Jobs that have ended: none."""
+
+    def jobs(self, limit: int | None = None) -> tuple[JobState, ...]:
+        """Return none."""
+        return ()
 
 
 class FakeAgent:
@@ -35,6 +43,7 @@ class FakeAgent:
         self.retries = 0
         self.checks = 0
         self.asked: list[tuple[str | None, ...]] = []
+        self.history = FakeHistory()
         self.lent = False
         self.idle = False
         self.disk_problem: OSError | None = None

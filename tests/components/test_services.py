@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from homeassistant.exceptions import (
     UnknownUser,
 )
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
 
 from ..fake_jobs_service import FakeJobsService
@@ -138,6 +140,7 @@ async def resident(hass: HomeAssistant) -> MockUser:
 
 
 CONTROL = ["check_for_jobs", "stop_job"]
+READ = ["get_job_log", "get_jobs"]
 ADMIN = ["approve_job", "check_document", "reject_job", "run_document"]
 
 
@@ -147,7 +150,7 @@ def _fields(action: str) -> dict[str, Any]:
 
 def test_permissions() -> None:
     """Each action is of one of these kinds."""
-    assert {action.name for action in _ACTIONS} == {*CONTROL, *ADMIN}
+    assert {action.name for action in _ACTIONS} == {*CONTROL, *READ, *ADMIN}
 
 
 @pytest.mark.parametrize("action", [*CONTROL, *ADMIN])
@@ -161,6 +164,13 @@ async def test_who_only_looks(
     with pytest.raises(Unauthorized):
         await _act(hass, action, hass_read_only_user, **_fields(action))
     assert agent.asked == []
+
+
+async def test_who_only_looks_may_see(
+    hass: HomeAssistant, agent: FakeAgent, hass_read_only_user: MockUser
+) -> None:
+    """What has been."""
+    assert await _act(hass, "get_jobs", hass_read_only_user) == {"jobs": []}
 
 
 async def test_who_lives_here(
@@ -191,7 +201,7 @@ async def test_who_may_control_something_else(
 async def test_who_is_nobody(hass: HomeAssistant, agent: FakeAgent) -> None:
     """A user who is gone may nothing."""
     with pytest.raises(UnknownUser):
-        await _act(hass, "stop_job", MockUser(id="gone"))
+        await _act(hass, "get_jobs", MockUser(id="gone"))
 
 
 # What it does, with a real agent
@@ -275,6 +285,74 @@ async def test_stop(
     assert job.status == "FAILED"
 
 
+async def test_history(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    service: FakeJobsService,
+) -> None:
+    """The newest first, with what each step came to, and no more than asked for."""
+    await _set_up(hass, thing)
+    jobs = [
+        service.create_job(document(command_step("true"), command_step(second)))
+        for second in ("true", "false")
+    ]
+    for job in jobs:
+        await service.ended(job)
+    last = jobs[-1].job_id
+    await _until(
+        thing, lambda state: state.last_job and state.last_job.key.job_id == last
+    )
+    told = (await _act(hass, "get_jobs"))["jobs"]
+    assert [job["job_id"] for job in told] == [jobs[1].job_id, jobs[0].job_id]
+    assert [job["status"] for job in told] == ["failed", "succeeded"]
+    assert told[0]["reason"] == "step 2 of 2 'false': exit status 1"
+    assert [step["status"] for step in told[0]["steps"]] == ["succeeded", "failed"]
+    assert [step["step_index"] for step in told[0]["steps"]] == [1, 2]
+    assert told[0]["duration"] >= told[0]["steps"][0]["duration"] >= 0
+    assert told[0]["started_at"] < told[0]["ended_at"]
+    assert (await _act(hass, "get_jobs", limit=1))["jobs"] == told[:1]
+
+
+async def test_log(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    service: FakeJobsService,
+) -> None:
+    """All steps, or one; all lines, or the last ones; with their times, or without."""
+    await _set_up(hass, thing)
+    with pytest.raises(ServiceValidationError, match="has had no job yet"):
+        await _act(hass, "get_job_log")
+    job = service.create_job(
+        document(command_step("printf,1\\n2\\n"), command_step("printf,3\\n4\\n"))
+    )
+    await service.ended(job)
+    await _until(thing, lambda state: state.last_job and not state.job)
+    log = await _act(hass, "get_job_log", timestamps=False)
+    first, second = (f"Step {number} of 2: printf" for number in (1, 2))
+    assert log["job_id"] == job.job_id
+    assert log["status"] == "succeeded"
+    assert [step["log"] for step in log["steps"]] == ["1\n2", "3\n4"]
+    assert [step["dropped_bytes"] for step in log["steps"]] == [0, 0]
+    lines = log["log"].splitlines()
+    assert lines[0].startswith(first)
+    assert lines[3].startswith(second)
+    assert (lines[1:3], lines[4:]) == (["1", "2"], ["3", "4"])
+    tail = await _act(hass, "get_job_log", tail=3, timestamps=False)
+    assert [step["log"] for step in tail["steps"]] == ["2", "3\n4"]
+    one = await _act(hass, "get_job_log", job_id=job.job_id, step=1)
+    (step,) = one["steps"]
+    assert step["step_index"] == 1
+    at, text = step["log"].splitlines()[0].split()
+    assert text == "1"
+    assert abs(dt_util.utcnow() - datetime.fromisoformat(at)) < timedelta(minutes=1)
+    with pytest.raises(ServiceValidationError, match="has no step 3"):
+        await _act(hass, "get_job_log", step=3)
+    with pytest.raises(ServiceValidationError, match="Nothing is known of the job x"):
+        await _act(hass, "get_job_log", job_id="x")
+    with pytest.raises(ServiceValidationError, match="Nothing is known"):
+        await _act(hass, "get_job_log", job_id=job.job_id, execution_number=9)
+
+
 async def test_check_document(
     hass: HomeAssistant,
     thing: MockConfigEntry,
@@ -338,6 +416,7 @@ async def test_run_document(
     assert job["job_id"].startswith("local-")
     assert job["status"] == "succeeded"
     assert [step["status"] for step in job["steps"]] == ["succeeded"]
+    assert (await _act(hass, "get_jobs"))["jobs"] == [job]
     failed = await _act(hass, "run_document", document=document(command_step("false")))
     assert failed["status"] == "failed"
     assert failed["reason"] == "step 1 of 1 'false': exit status 1"

@@ -410,8 +410,8 @@ class Agent:
             outcome.status,
             outcome.reason,
         )
-        self.history.add(ended)
         self.logs.close(ended.key, steps)
+        self.history.add(ended)
         self._change(job=None, last_job=ended, **self._journal.counts)
         if (wanted := self._wanted_here.pop(ended.key, None)) is not None:
             wanted.set_result(ended)
