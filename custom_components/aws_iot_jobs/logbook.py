@@ -1,14 +1,15 @@
 """Activity: a line for the start of each job, and one for its end."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from homeassistant.components.logbook.const import (
-    LOGBOOK_ENTRY_ENTITY_ID,
+    LOGBOOK_ENTRY_ICON,
     LOGBOOK_ENTRY_MESSAGE,
     LOGBOOK_ENTRY_NAME,
 )
-from homeassistant.const import ATTR_DEVICE_ID, ATTR_ENTITY_ID
+from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 
@@ -16,16 +17,25 @@ from .const import DOMAIN
 from .job_events import EVENT_JOB
 from .jobs.events import JobEventType
 
-_DEEDS: Final = {
-    JobEventType.STARTED: ("", "started"),
-    JobEventType.SUCCEEDED: ("", "succeeded"),
-    JobEventType.FAILED: ("", "failed"),
-    JobEventType.REJECTED: ("was ", "rejected"),
-    JobEventType.TIMED_OUT: ("", "timed out"),
-    JobEventType.CANCELED: ("was ", "canceled"),
-    JobEventType.REMOVED: ("was ", "removed"),
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What a job has done, or what was done to it, and the icon of that."""
+
+    words: str
+    icon: str
+    auxiliary: str = ""
+
+
+_DEEDS: Final[Mapping[str, _Deed]] = {
+    JobEventType.STARTED: _Deed("started", "mdi:clipboard-play-outline"),
+    JobEventType.SUCCEEDED: _Deed("succeeded", "mdi:clipboard-check-outline"),
+    JobEventType.FAILED: _Deed("failed", "mdi:clipboard-alert-outline"),
+    JobEventType.REJECTED: _Deed("rejected", "mdi:clipboard-alert-outline", "was "),
+    JobEventType.TIMED_OUT: _Deed("timed out", "mdi:clipboard-alert-outline"),
+    JobEventType.CANCELED: _Deed("canceled", "mdi:clipboard-remove-outline", "was "),
+    JobEventType.REMOVED: _Deed("removed", "mdi:clipboard-remove-outline", "was "),
 }
-"""What the job has done, or what was done to it."""
 
 
 @callback
@@ -43,9 +53,9 @@ def async_describe_events(
         device = devices.async_get(event.data[ATTR_DEVICE_ID] or "")
         name = "" if device is None else device.name_by_user or device.name
         return {
+            LOGBOOK_ENTRY_ICON: _DEEDS[event.data["type"]].icon,
             LOGBOOK_ENTRY_NAME: name,
             LOGBOOK_ENTRY_MESSAGE: sentence(event.data),
-            LOGBOOK_ENTRY_ENTITY_ID: event.data[ATTR_ENTITY_ID],
         }
 
     async_describe_event(DOMAIN, EVENT_JOB, describe)
@@ -53,10 +63,10 @@ def async_describe_events(
 
 def sentence(data: Mapping[str, Any]) -> str:
     """Return what has happened to a job, in words, with the reason if there is one."""
-    auxiliary, deed = _DEEDS[JobEventType(data["type"])]
+    deed = _DEEDS[data["type"]]
     reason: str = data["reason"]
-    if reason.startswith(deed):
+    if reason.startswith(deed.words):
         told = reason
     else:
-        told = f"{deed}: {reason}" if reason else deed
-    return f"Job {data['job_id']} {auxiliary}{told}"
+        told = f"{deed.words}: {reason}" if reason else deed.words
+    return f"Job {data['job_id']} {deed.auxiliary}{told}"

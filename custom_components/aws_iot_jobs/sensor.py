@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, override
 
 from homeassistant.components.sensor import (
+    ATTR_STATE_CLASS,
     SensorDeviceClass,
     SensorEntity,
     SensorEntityDescription,
@@ -46,6 +47,8 @@ class JobsSensorEntityDescription(SensorEntityDescription):
 
     value_fn: Callable[[AgentState], StateType | datetime]
     attributes_fn: Callable[[AgentState], dict[str, Any]] = lambda state: {}
+    is_told: bool = False
+    """Whether Activity says in a sentence what the sensor shows."""
 
 
 def _job_status(state: AgentState) -> str:
@@ -137,13 +140,17 @@ JOB_STATUS = JobsSensorEntityDescription(
     device_class=SensorDeviceClass.ENUM,
     options=list(Activity),
     value_fn=_job_status,
+    is_told=True,
 )
 
 # The keys are part of ids that are on record: a name may change, its key does not.
 SENSORS = (
     JOB_STATUS,
     JobsSensorEntityDescription(
-        key="job", translation_key="current_job", value_fn=_job_id
+        key="job",
+        translation_key="current_job",
+        value_fn=_job_id,
+        is_told=True,
     ),
     JobsSensorEntityDescription(
         key="progress",
@@ -159,12 +166,14 @@ SENSORS = (
         options=[status.lower() for status in JobStatus if status.terminal],
         value_fn=_last_job_result,
         attributes_fn=_last_job,
+        is_told=True,
     ),
     JobsSensorEntityDescription(
         key="last_job_ended",
         translation_key="last_job_ended",
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=_last_job_ended,
+        is_told=True,
     ),
     JobsSensorEntityDescription(
         key="step",
@@ -259,8 +268,11 @@ class JobsSensor(JobsEntity, SensorEntity):
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """Return more of it."""
-        attributes = self.entity_description.attributes_fn(self.coordinator.data)
-        return {key: without_signatures(value) for key, value in attributes.items()}
+        description = self.entity_description
+        attributes = description.attributes_fn(self.coordinator.data)
+        shown = {key: without_signatures(value) for key, value in attributes.items()}
+        # Activity has no line for a sensor that tells of a state class, be it of none.
+        return shown | ({ATTR_STATE_CLASS: None} if description.is_told else {})
 
 
 class CertificateSensor(JobsEntity, SensorEntity):
