@@ -46,15 +46,6 @@ DEFAULT_LOG_KIB: Final = 1024
 """How much of a job's output is kept, in KiB."""
 
 
-class Approval(StrEnum):
-    """Which jobs wait for a person before they start."""
-
-    NEVER = "never"
-    EVERY_JOB = "every_job"
-    COMMANDS = "commands"
-    """Those with a command of their own, or the path of a program."""
-
-
 class Weekday(StrEnum):
     """A day on which a maintenance window begins, in the order of `date.weekday`."""
 

@@ -27,10 +27,10 @@ from .const import (
     DEFAULT_OUTAGE_ALLOWANCE,
     MAX_APPROVAL_TIME_LIMIT,
     MAX_OUTAGE_ALLOWANCE,
-    Approval,
     Weekday,
 )
 from .errors import InvalidInputError
+from .jobs.approval import ApprovalPolicy
 
 MAX_HISTORY_COUNT: Final = 1000
 MAX_HISTORY_DAYS: Final = 3650
@@ -45,7 +45,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
         "minutes": DEFAULT_OUTAGE_ALLOWANCE // timedelta(minutes=1)
     },
     CONF_REPORT_VERSIONS: True,
-    CONF_APPROVAL: Approval.NEVER.value,
+    CONF_APPROVAL: ApprovalPolicy.NEVER.value,
     CONF_APPROVAL_TIME_LIMIT: {
         "hours": DEFAULT_APPROVAL_TIME_LIMIT // timedelta(hours=1)
     },

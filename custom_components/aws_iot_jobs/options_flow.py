@@ -34,12 +34,12 @@ from .const import (
     CONF_WINDOW_DAYS,
     CONF_WINDOW_FROM,
     CONF_WINDOW_TO,
-    Approval,
     Weekday,
 )
 from .entered_options import DEFAULTS, read_options
 from .errors import InvalidInputError
 from .forms import Form, folded
+from .jobs.approval import ApprovalPolicy
 from .places.runners import RunnerKind
 from .validation import async_read_handler_directory
 
@@ -60,7 +60,7 @@ def _defaulted(key: str) -> probatio.Marker:
 _DURATION = DurationSelector(DurationSelectorConfig(enable_day=True))
 _TIME = TimeSelector()
 _WHICH_JOBS = SelectSelector(
-    SelectSelectorConfig(options=list(Approval), translation_key="approval")
+    SelectSelectorConfig(options=list(ApprovalPolicy), translation_key="approval")
 )
 _WEEKDAYS = SelectSelector(
     SelectSelectorConfig(

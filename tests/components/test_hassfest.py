@@ -92,8 +92,17 @@ USED_FREELY = {
 """Components that are there whenever what imports them is."""
 
 
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a file; of a key that is there twice, JSON would drop one."""
+    content = dict(pairs)
+    assert len(content) == len(pairs), [key for key, _ in pairs]
+    return content
+
+
 def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text())
+    content: dict[str, Any] = json.loads(
+        path.read_text(), object_pairs_hook=_without_doubles
+    )
     return content
 
 
@@ -332,3 +341,11 @@ def _texts(
             yield from _texts(value, (*path, key))
         else:
             yield (*path, key), value
+
+
+@pytest.mark.parametrize("name", ["config_forms.py", "options_flow.py"])
+def test_choices_of_forms_have_words(name: str) -> None:
+    """Whatever a selector of the dialogs refers to is there."""
+    words = _json(ROOT / "translations" / "en.json")["selector"]
+    code = (ROOT / name).read_text()
+    assert set(re.findall(r'translation_key="(\w+)"', code)) <= words.keys()
