@@ -119,16 +119,14 @@ async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
 
     A step that runs elsewhere goes on, unless handlers run somewhere else from now on.
     """
+    coordinator = entry.runtime_data
+    # First, for its entities have to tell of a job that ends just now.
+    await coordinator.async_stop()
+    if not coordinator.watch.settings.is_same_runner(RunnerSettings.of(entry.data, {})):
+        await coordinator.async_leave_runner()
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
-        coordinator = entry.runtime_data
-        await coordinator.async_stop()
-        if not coordinator.watch.settings.is_same_runner(
-            RunnerSettings.of(entry.data, {})
-        ):
-            await coordinator.async_leave_runner()
-        if not hass.config_entries.async_loaded_entries(DOMAIN):
-            release_threads()
+    if not hass.config_entries.async_loaded_entries(DOMAIN):
+        release_threads()
     return unloaded
 
 

@@ -153,6 +153,9 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
 
     @callback
     def _async_take(self, state: AgentState) -> None:
+        if self._task is not None and self._task.cancelling():
+            # That the agent leaves AWS IoT by itself is no news.
+            state = replace(state, connected=self.data.connected, error=self.data.error)
         ended = state.last_job is not None and state.last_job != self.data.last_job
         connects = state.connected and not self.data.connected
         self._async_show(state)

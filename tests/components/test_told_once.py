@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     async_capture_events,
 )
 
+from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.issues import Issue
+from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState
 from homeassistant.const import (
     EVENT_STATE_CHANGED,
     MATCH_ALL,
@@ -21,9 +24,11 @@ from homeassistant.const import (
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 
 from ..fake_jobs_service import FakeJobsService
 from .conftest import THING
+from .fake_agent import FakeAgent
 
 FAILS = {"operation": "sh", "args": ["-c", "exit 3"]}
 NO_STEPS: dict[str, Any] = {"version": "1.0", "steps": []}
@@ -118,6 +123,36 @@ async def test_states_are_known_from_the_start(
     again = hass.states.get("sensor.thing_1_last_job_result")
     assert again is not None
     assert again.attributes["reason"] == result.attributes["reason"]
+
+
+async def test_end_while_the_thing_is_unloaded(
+    hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
+) -> None:
+    """A job that ends just then is told of; that the connection ends is no news."""
+    job = JobState(key=ExecutionKey("job-1", 1), started_at=dt_util.utcnow())
+    agent.push(AgentState(connected=True, job=job))
+    agent.may_end.clear()
+    changes: list[Event[Any]] = async_capture_events(hass, EVENT_STATE_CHANGED)
+    unloading = hass.async_create_task(
+        hass.config_entries.async_unload(entry.entry_id), eager_start=True
+    )
+    await agent.stopping.wait()
+    ended = replace(job, status=JobStatus.FAILED, ended_at=dt_util.utcnow())
+    agent.push(AgentState(connected=True, last_job=ended))
+    agent.push(AgentState(connected=False, last_job=ended))
+    agent.may_end.set()
+    assert await unloading
+    await hass.async_block_till_done()
+    told = [
+        change.data["new_state"].attributes.get("event_type")
+        for change in changes
+        if change.data["entity_id"] == "event.thing_1_job"
+    ]
+    assert told[0] == "failed"
+    result = list(_states_of(changes, "sensor.thing_1_last_job_result"))
+    assert result == ["failed", STATE_UNAVAILABLE]
+    connected = list(_states_of(changes, "binary_sensor.thing_1_connected"))
+    assert connected == [STATE_UNAVAILABLE]
 
 
 async def test_damage_is_told_from_the_start(
