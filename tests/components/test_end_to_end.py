@@ -3,7 +3,7 @@
 # ruff: noqa: PLR0917 -- fixtures are arguments
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import gc
 import os
 from pathlib import Path
@@ -23,6 +23,7 @@ from ..fake_jobs_service import FakeJobsService
 from .conftest import THING
 from .dialog import connection, submit
 from .repairs import issues
+from .waiting import until
 
 CONNECTED = "binary_sensor.thing_1_connected"
 
@@ -120,7 +121,7 @@ async def test_without_network(hass: HomeAssistant, entry: MockConfigEntry) -> N
         entry, data={**entry.data, CONF_ENDPOINT: "localhost", CONF_PORT: 1}
     )
     assert await hass.config_entries.async_setup(entry.entry_id)
-    await _until(hass, lambda: "cannot be reached" in _error(hass))
+    await until(hass, lambda: "cannot be reached" in _error(hass))
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -170,25 +171,7 @@ def _record_states(hass: HomeAssistant) -> dict[str, list[str]]:
 
 async def _shows(hass: HomeAssistant, entity_id: str, state: str) -> None:
     """Wait until an entity has a state."""
-    await _until(hass, lambda: hass.states.is_state(entity_id, state))
-
-
-async def _until(hass: HomeAssistant, condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds that changes with the states."""
-    changed = asyncio.Event()
-
-    @callback
-    def look(_: Event[EventStateChangedData]) -> None:
-        changed.set()
-
-    unsubscribe = hass.bus.async_listen(EVENT_STATE_CHANGED, look)
-    try:
-        async with asyncio.timeout(20):
-            while not condition():
-                changed.clear()
-                await changed.wait()
-    finally:
-        unsubscribe()
+    await until(hass, lambda: hass.states.is_state(entity_id, state))
 
 
 def _error(hass: HomeAssistant) -> str:

@@ -27,11 +27,16 @@ from homeassistant.helpers.recorder import get_instance, session_scope
 
 from ..fake_jobs_service import FakeJobsService
 from .fake_agent import FakeAgent
+from .waiting import until_shown
 
 STEPS = 200
 MAX_ROWS = 450
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+MAX_ROWS_OF_A_SHORT_JOB = 15
+"""Thirteen states, and the events of its two lines in Activity."""
 
 
 @pytest.fixture
@@ -69,8 +74,20 @@ async def test_quick_job(
         "action": {"name": "True", "type": "runCommand", "input": {"command": "true"}}
     }
     job = service.create_job({"version": "1.0", "steps": [step] * STEPS})
-    assert (await service.ended(job, within=60)).status == "SUCCEEDED"
+    await until_shown(hass, job, seconds=60)
+    assert job.status == "SUCCEEDED"
     assert 2 * STEPS < await _rows(hass) - before < MAX_ROWS
+
+
+async def test_short_job(
+    hass: HomeAssistant, thing: MockConfigEntry, service: FakeJobsService
+) -> None:
+    """A job of one step adds what it has to tell, and no more."""
+    assert await hass.config_entries.async_setup(thing.entry_id)
+    await until_shown(hass, service.create_job({"operation": "true"}))
+    before = await _rows(hass)
+    await until_shown(hass, service.create_job({"operation": "true"}))
+    assert 0 < await _rows(hass) - before <= MAX_ROWS_OF_A_SHORT_JOB
 
 
 async def test_idle_day(

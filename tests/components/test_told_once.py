@@ -1,7 +1,6 @@
 """How a job ended is told once, whatever becomes of Home Assistant and of the thing."""
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.issues import Issue
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState
-from homeassistant.const import (
-    EVENT_STATE_CHANGED,
-    MATCH_ALL,
-    STATE_ON,
-    STATE_UNAVAILABLE,
-)
+from homeassistant.const import EVENT_STATE_CHANGED, STATE_ON, STATE_UNAVAILABLE
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -29,6 +23,7 @@ from homeassistant.util import dt as dt_util
 from ..fake_jobs_service import FakeJobsService
 from .conftest import THING
 from .fake_agent import FakeAgent
+from .waiting import until
 
 FAILS = {"operation": "sh", "args": ["-c", "exit 3"]}
 NO_STEPS: dict[str, Any] = {"version": "1.0", "steps": []}
@@ -73,16 +68,16 @@ async def test_each_failure_is_told_once(
     ]
     for job in jobs:
         await service.ended(job)
-    await _until(hass, lambda: len(failures) == len(jobs))
+    await until(hass, lambda: len(failures) == len(jobs))
     changes: list[Event[Any]] = async_capture_events(hass, EVENT_STATE_CHANGED)
 
     assert await hass.config_entries.async_reload(thing.entry_id)
-    await _until(
+    await until(
         hass, lambda: hass.states.is_state("binary_sensor.thing_1_connected", STATE_ON)
     )
     last = service.create_job({"operation": "true"})
     await service.ended(last)
-    await _until(
+    await until(
         hass,
         lambda: hass.states.is_state("sensor.thing_1_last_job_result", "succeeded"),
     )
@@ -99,7 +94,7 @@ async def test_states_are_known_from_the_start(
     """What the last job came to is there with the entities, and totals go on."""
     assert await hass.config_entries.async_setup(thing.entry_id)
     await service.ended(service.create_job(FAILS))
-    await _until(
+    await until(
         hass, lambda: hass.states.is_state("sensor.thing_1_last_job_result", "failed")
     )
     result = hass.states.get("sensor.thing_1_last_job_result")
@@ -165,19 +160,6 @@ async def test_damage_is_told_from_the_start(
     assert await hass.config_entries.async_setup(thing.entry_id)
     issue = f"{Issue.JOURNAL}_{thing.entry_id}"
     assert ir.async_get(hass).async_get_issue("aws_iot_jobs", issue) is not None
-
-
-async def _until(hass: HomeAssistant, condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds that changes with what happens."""
-    changed = asyncio.Event()
-    unsubscribe = hass.bus.async_listen(MATCH_ALL, callback(lambda _: changed.set()))
-    try:
-        async with asyncio.timeout(20):
-            while not condition():
-                changed.clear()
-                await changed.wait()
-    finally:
-        unsubscribe()
 
 
 def _states_of(changes: list[Event[Any]], entity_id: str) -> Iterator[str]:
