@@ -388,7 +388,7 @@ async def test_a_full_disk_costs_the_log_alone(
     log = logs.open(KEY, NAMES)
     writer = _Writer(log)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:

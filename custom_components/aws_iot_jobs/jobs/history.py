@@ -7,6 +7,7 @@ costs the history no more than what came shortly before.
 
 import asyncio
 from collections.abc import Callable, Iterable
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import logging
@@ -26,6 +27,8 @@ _LOGGER = logging.getLogger(__name__)
 FILE_NAME = "history.log"
 DEFAULT_COUNT = 50
 DEFAULT_DAYS = 90
+PAUSE_SECONDS = 1.0
+"""How long a job waits for others, to be written with them."""
 
 _FORMAT = 1
 _UNREADABLE = (
@@ -62,6 +65,7 @@ class History:
         self._jobs: dict[ExecutionKey, JobState] = {}
         self._unwritten: list[JobState] = []
         self._writing: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         self._problem_told = False
 
     async def load(self, last_job: JobState | None = None) -> None:
@@ -94,6 +98,7 @@ class History:
 
     async def stop(self) -> None:
         """Wait until all is written."""
+        self._stopping.set()
         if self._writing is not None:
             await to_the_end(self._writing)
 
@@ -116,6 +121,9 @@ class History:
     async def _write(self) -> None:
         try:
             while self._unwritten:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE_SECONDS):
+                        await self._stopping.wait()
                 fresh, self._unwritten = self._unwritten, []
                 everything = tuple(self._jobs.values())
                 self._take_problem(

@@ -92,7 +92,7 @@ class LogFile:
         data = _encode_places(self._names, self._places)
         data += b"".join(map(_encode_part, self.parts))
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(self._path, data)
+        replace_file(self._path, data, durable=False)
         return len(data)
 
     def _load(self) -> None:
