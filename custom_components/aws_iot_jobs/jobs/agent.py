@@ -31,6 +31,7 @@ from .model import AgentState, Hold, JobOutcome, JobState
 from .opening import NOTHING, seconds_of_job
 from .plan import Plan, plan_of
 from .queue import JobQueue
+from .reasons import Reason
 from .record import JobRecord, JournalContent, not_run
 from .settings import AgentSettings
 from .tasks import end_task
@@ -46,8 +47,6 @@ _TIDYING_SECONDS = 0.5
 
 type Listener = Callable[[AgentState], None]
 type EventListener = Callable[[JobEvent], None]
-
-STOPPED_REASON = "stopped in Home Assistant"
 
 
 class Agent:
@@ -119,7 +118,7 @@ class Agent:
         Raises NoSuchJobError.
         """
         job = self._under_way(job_id)
-        job.stop_reason = STOPPED_REASON
+        job.stop_reason = Reason.STOPPED_HERE.text()
         job.stop.set()
 
     def check_for_jobs(self) -> None:
@@ -318,7 +317,7 @@ class Agent:
         outcome = given_up(job.record)
         if handed_out is not None and handed_out.key[:2] == job.record.key[:2]:
             # What has its name at AWS is another job: it must not get this one's end.
-            outcome = not_run(JobStatus.REMOVED, "removed from AWS IoT Jobs")
+            outcome = not_run(JobStatus.REMOVED, Reason.REMOVED_BY_AWS.text())
         else:
             try:
                 outcome = await self._run_of(job).conclude(outcome)

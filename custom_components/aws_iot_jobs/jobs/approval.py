@@ -24,13 +24,10 @@ from ..runner.system import boot_id
 from .digest import digest_of
 from .document import JobDocument, Step
 from .job import Job
+from .reasons import Reason
 from .record import JobApproval, JobRecord, not_run
 from .redact import without_signatures
 from .timers import Deadline, JobTimer
-
-WAITING_REASON = "waiting for approval in Home Assistant"
-EXPIRED_REASON = "not approved in Home Assistant in time"
-REJECTED_REASON = "rejected in Home Assistant"
 
 DEFAULT_LIMIT_SECONDS = 24 * 60 * 60.0
 
@@ -121,10 +118,15 @@ async def approve(job: Job) -> None:
 
 async def reject(job: Job, reason: str) -> None:
     """End a job that waits, with somebody's reason. Raises JobStoppedError."""
-    told = f"{REJECTED_REASON}: {reason}" if reason else REJECTED_REASON
-    outcome = not_run(JobStatus.REJECTED, told)
+    outcome = not_run(JobStatus.REJECTED, _rejected(reason))
     await job.keep(outcome=outcome)
     job.change(outcome=outcome)
+
+
+def _rejected(reason: str) -> str:
+    if not reason:
+        return Reason.REJECTED.text()
+    return Reason.REJECTED_BECAUSE.text(detail=reason)
 
 
 async def until_decided(

@@ -1,5 +1,7 @@
 """What can be wrong with a job."""
 
+from .reasons import Reason
+
 
 class InvalidJobDocumentError(Exception):
     """A job document cannot be run.
@@ -11,7 +13,8 @@ class InvalidJobDocumentError(Exception):
         """Name the field and its problem."""
         self.path = path
         self.problem = problem
-        super().__init__(f"{path}: {problem}" if path else problem)
+        field = Reason.FIELD.text(path=path, cause=problem)
+        super().__init__(field if path else problem)
 
 
 class NoSuchJobError(Exception):

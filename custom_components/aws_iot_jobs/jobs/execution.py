@@ -20,7 +20,8 @@ from ..runner.system import boot_id
 from .document import JobDocument, Step
 from .job import Job, JobStoppedError
 from .model import JobOutcome, JobProgress, StepState, StepStatus
-from .report import final_details, judge_step, step_label, success_reason
+from .reasons import Reason
+from .report import final_details, judge_step, reason_of_step, success_reason
 from .tasks import end_task
 from .timers import Deadline
 
@@ -157,7 +158,7 @@ class Execution:
         except asyncio.CancelledError:
             await end_task(running)
             if running.cancelled() or running.exception() is not None:
-                self._change(index, reason="interrupted: the agent was stopped")
+                self._change(index, reason=Reason.AGENT_STOPPED.text())
             else:
                 # It had come to its end by itself.
                 self._end_step(index, step, running.result())
@@ -192,8 +193,8 @@ class Execution:
             stop_reason=self._job.stop_reason,
         )
         if reason:
-            label = step_label(self._document, index)
-            _LOGGER.info("Job %s, %s: %s", self._job.record.key.job_id, label, reason)
+            told = reason_of_step(self._document, index, reason)
+            _LOGGER.info("Job %s, %s", self._job.record.key.job_id, told)
         return self._change(
             index, result, status=status, reason=reason, ended_at=datetime.now(UTC)
         )
@@ -229,19 +230,17 @@ class Execution:
         steps = self._progress.steps
         for index, step in enumerate(steps):
             if step.status in (StepStatus.FAILED, StepStatus.STOPPED):
-                label = step_label(self._document, index)
-                return JobStatus.FAILED, f"{label}: {step.reason}"
+                reason = reason_of_step(self._document, index, step.reason)
+                return JobStatus.FAILED, reason
         if any(step.status is StepStatus.SKIPPED for step in steps):
-            return JobStatus.FAILED, f"{self._job.stop_reason} between two steps"
+            reason = Reason.BETWEEN_STEPS.text(cause=self._job.stop_reason)
+            return JobStatus.FAILED, reason
         return JobStatus.SUCCEEDED, success_reason(self._document, steps)
 
 
 _NO_MORE_ATTEMPTS = RunResult(
     outcome=RunOutcome.REFUSED,
-    detail=(
-        f"interrupted {MAX_ATTEMPTS} times and not run again: the agent or the runner "
-        "ended each time before the step did"
-    ),
+    detail=Reason.INTERRUPTED_TOO_OFTEN.text(attempts=MAX_ATTEMPTS),
 )
 
 

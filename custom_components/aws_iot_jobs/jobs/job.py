@@ -13,6 +13,7 @@ from typing import Any
 
 from ..aws_iot.backoff import backoff
 from .journal import Journal
+from .reasons import Reason
 from .record import JobRecord
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Job:
         self._listeners: list[Callable[[JobRecord], None]] = []
         self._closed = False
         self.stop = asyncio.Event()
-        self.stop_reason = "stopped"
+        self.stop_reason = Reason.STOPPED.text()
 
     @property
     def record(self) -> JobRecord:

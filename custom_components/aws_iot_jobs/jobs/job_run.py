@@ -11,7 +11,7 @@ from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
 from ..runner.system import boot_id
-from .approval import EXPIRED_REASON, is_approved, needs_approval, until_decided
+from .approval import is_approved, needs_approval, until_decided
 from .conditions import unmet_condition
 from .digest import digest_of
 from .document import JobDocument, parse_job_document
@@ -22,6 +22,7 @@ from .local import NoUpdates
 from .logs import JobLogs
 from .model import JobOutcome
 from .opening import WAITING, has_taken
+from .reasons import Reason
 from .record import JobRecord, not_run
 from .report import Report, running_report
 from .settings import AgentSettings
@@ -139,7 +140,7 @@ class JobRun:
                 if (outcome := self.job.record.outcome) is not None:
                     return outcome
                 if self.job.record.waits_for_approval:
-                    return not_run(JobStatus.REJECTED, EXPIRED_REASON)
+                    return not_run(JobStatus.REJECTED, Reason.NOT_APPROVED.text())
                 execution = await self._delivered_again(execution)
                 document = self._read(execution)
             return await self._run_steps(execution, document, deadline)
@@ -148,7 +149,7 @@ class JobRun:
         except JobStoppedError:
             return not_run(JobStatus.FAILED, self.job.stop_reason)
         except RequestRejectedError as err:
-            return not_run(JobStatus.FAILED, f"AWS IoT did not accept its start: {err}")
+            return not_run(JobStatus.FAILED, Reason.START_REFUSED.text(detail=err))
 
     def _read(self, execution: JobExecution) -> JobDocument:
         """Return what a job is to do here. Raises NotRunError."""
@@ -156,10 +157,12 @@ class JobRun:
             document = parse_job_document(execution.document)
         except InvalidJobDocumentError as err:
             raise NotRunError(
-                JobStatus.REJECTED, f"invalid job document: {err}"
+                JobStatus.REJECTED, Reason.INVALID_DOCUMENT.text(reason=err)
             ) from err
         if problem := unmet_condition(document.conditions, self._settings.facts):
-            raise NotRunError(JobStatus.REJECTED, f"not for this thing: {problem}")
+            raise NotRunError(
+                JobStatus.REJECTED, Reason.NOT_FOR_THIS_THING.text(reason=problem)
+            )
         return document
 
     async def _needs_approval(
@@ -289,9 +292,7 @@ class NotRunError(Exception):
 
 def given_up(record: JobRecord) -> JobOutcome:
     """Return the outcome of a job that AWS hands out no more."""
-    return record.outcome or not_run(
-        JobStatus.FAILED, "interrupted, and not handed out again"
-    )
+    return record.outcome or not_run(JobStatus.FAILED, Reason.NOT_HANDED_OUT.text())
 
 
 def _outcome(steps: asyncio.Task[JobOutcome]) -> JobOutcome:
@@ -301,18 +302,18 @@ def _outcome(steps: asyncio.Task[JobOutcome]) -> JobOutcome:
     if error is None:
         return steps.result()
     _LOGGER.error("A job ended with an unexpected error", exc_info=error)
-    return not_run(JobStatus.FAILED, "internal error of the agent; its log says more")
+    return not_run(JobStatus.FAILED, Reason.INTERNAL_ERROR.text())
 
 
 def _ended(err: ExecutionEndedError) -> JobOutcome:
-    return JobOutcome(status=err.status, reason=_ENDED_BY_AWS[err.status])
+    return JobOutcome(status=err.status, reason=_ENDED_BY_AWS[err.status].text())
 
 
 _ENDED_BY_AWS = {
-    JobStatus.CANCELED: "canceled in AWS IoT Jobs",
-    JobStatus.TIMED_OUT: "timed out in AWS IoT Jobs",
-    JobStatus.REMOVED: "removed from AWS IoT Jobs",
-    JobStatus.SUCCEEDED: "AWS IoT Jobs has it as succeeded already",
-    JobStatus.FAILED: "AWS IoT Jobs has it as failed already",
-    JobStatus.REJECTED: "AWS IoT Jobs has it as rejected already",
+    JobStatus.CANCELED: Reason.CANCELED_BY_AWS,
+    JobStatus.TIMED_OUT: Reason.TIMED_OUT_BY_AWS,
+    JobStatus.REMOVED: Reason.REMOVED_BY_AWS,
+    JobStatus.SUCCEEDED: Reason.SUCCEEDED_ALREADY,
+    JobStatus.FAILED: Reason.FAILED_ALREADY,
+    JobStatus.REJECTED: Reason.REJECTED_ALREADY,
 }

@@ -6,16 +6,17 @@ then, and one that was in progress keeps what it had: the answer tells.
 """
 
 from ..aws_iot.model import JobExecution, JobStatus
-from .approval import WAITING_REASON, surely_needs_approval
+from .approval import surely_needs_approval
 from .conditions import unmet_condition
 from .document import parse_job_document
 from .errors import InvalidJobDocumentError
+from .reasons import Reason
 from .report import Report, reason_details, running_report
 from .settings import AgentSettings
 from .timers import NO_TIMER
 
 NOTHING = Report()
-WAITING = Report(details=reason_details(WAITING_REASON))
+WAITING = Report(details=reason_details(Reason.WAITING.text()))
 
 
 def opening_of(announced: JobExecution | None, settings: AgentSettings) -> Report:
