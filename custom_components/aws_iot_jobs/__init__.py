@@ -43,6 +43,7 @@ from .places.runners import (
     client_of,
 )
 from .places.watch import RunnerWatch
+from .reasons import async_follow_language
 from .services import async_setup_services
 from .settings import ThingSettings
 from .storage import (
@@ -66,6 +67,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all things share."""
     async_setup_services(hass)
+    async_follow_language(hass)
     return True
 
 

@@ -12,6 +12,7 @@ from .jobs.agent import Agent
 from .jobs.errors import NoSuchJobError
 from .jobs.model import AgentState, ApprovalRequest, JobState
 from .jobs.plan import describe
+from .reasons import async_translate_plan
 
 
 class ApprovalIssue:
@@ -70,7 +71,7 @@ class ApprovalIssue:
                 "requested_at": request.requested_at.isoformat(),
             },
             job_id=job.key.job_id,
-            steps=describe(plan),
+            steps=describe(async_translate_plan(self._hass, plan)),
             expires=f"{expires:%Y-%m-%d %H:%M}",
         )
 

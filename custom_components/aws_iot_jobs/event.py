@@ -1,5 +1,6 @@
 """Event entity: what happens to a thing's jobs, as it happens."""
 
+from dataclasses import replace
 from typing import override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
@@ -10,6 +11,7 @@ from .coordinator import AwsIotJobsConfigEntry
 from .entity import JobsEntity
 from .job_events import EVENT_ENTITY_KEY, event_data
 from .jobs.events import JobEvent, JobEventType
+from .reasons import async_translate_reason
 
 PARALLEL_UPDATES = 0
 
@@ -42,5 +44,6 @@ class JobEventEntity(JobsEntity, EventEntity):
 
     @callback
     def _async_tell(self, event: JobEvent) -> None:
-        self._trigger_event(event.type, event_data(event))
+        told = replace(event, reason=async_translate_reason(self.hass, event.reason))
+        self._trigger_event(event.type, event_data(told))
         self.async_write_ha_state()

@@ -23,6 +23,7 @@ from .const import CONF_THING_NAME, DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
 from .jobs.model import AgentState, Hold, JobState, StepState
 from .jobs.redact import without_signatures
+from .reasons import async_translate_job
 
 _HOLDS = {
     Hold.BACKUP: "Home Assistant makes a backup",
@@ -63,7 +64,7 @@ class GetJobsTool(Tool):
         """Tell of the jobs."""
         wanted = self.parameters(tool_input.tool_args).get("thing")
         things: list[JsonObjectType] = [
-            _thing(entry)
+            _thing(hass, entry)
             for entry in _exposed_entries(hass, llm_context.assistant)
             if wanted in {None, entry.data[CONF_THING_NAME]}
         ]
@@ -102,13 +103,16 @@ def _exposed_entries(
     ]
 
 
-def _thing(entry: AwsIotJobsConfigEntry) -> JsonObjectType:
+def _thing(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> JsonObjectType:
     state: AgentState = entry.runtime_data.data
+    last_job = state.last_job
     told: JsonObjectType = {
         "thing": entry.data[CONF_THING_NAME],
         "connected_to_aws": state.connected,
         "running_job": None if state.job is None else _running(state.job),
-        "last_job": None if state.last_job is None else _ended(state.last_job),
+        "last_job": None
+        if last_job is None
+        else _ended(async_translate_job(hass, last_job)),
     }
     reasons = _reasons_to_wait(state, entry.runtime_data.watch.problem)
     return {**told, "jobs_wait_because": [*reasons]} if reasons else told

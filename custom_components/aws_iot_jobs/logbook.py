@@ -16,25 +16,31 @@ from homeassistant.helpers import device_registry as dr
 from .const import DOMAIN
 from .job_events import EVENT_JOB
 from .jobs.events import JobEventType
+from .reasons import async_template, async_translate_reason
 
 
 @dataclass(frozen=True, slots=True)
 class _Deed:
-    """What a job has done, or what was done to it, and the icon of that."""
+    """What has become of a job: its icon, and the words that a reason may have for it.
 
-    words: str
+    A reason that begins with these makes the sentence that has the key `sentence`.
+    """
+
     icon: str
-    auxiliary: str = ""
+    words: str | None = None
+    sentence: str = "activity_was"
 
 
 _DEEDS: Final[Mapping[str, _Deed]] = {
-    JobEventType.STARTED: _Deed("started", "mdi:clipboard-play-outline"),
-    JobEventType.SUCCEEDED: _Deed("succeeded", "mdi:clipboard-check-outline"),
-    JobEventType.FAILED: _Deed("failed", "mdi:clipboard-alert-outline"),
-    JobEventType.REJECTED: _Deed("rejected", "mdi:clipboard-alert-outline", "was "),
-    JobEventType.TIMED_OUT: _Deed("timed out", "mdi:clipboard-alert-outline"),
-    JobEventType.CANCELED: _Deed("canceled", "mdi:clipboard-remove-outline", "was "),
-    JobEventType.REMOVED: _Deed("removed", "mdi:clipboard-remove-outline", "was "),
+    JobEventType.STARTED: _Deed("mdi:clipboard-play-outline"),
+    JobEventType.SUCCEEDED: _Deed("mdi:clipboard-check-outline"),
+    JobEventType.FAILED: _Deed("mdi:clipboard-alert-outline"),
+    JobEventType.REJECTED: _Deed("mdi:clipboard-alert-outline", "rejected"),
+    JobEventType.TIMED_OUT: _Deed(
+        "mdi:clipboard-alert-outline", "timed out", "activity_has"
+    ),
+    JobEventType.CANCELED: _Deed("mdi:clipboard-remove-outline", "canceled"),
+    JobEventType.REMOVED: _Deed("mdi:clipboard-remove-outline", "removed"),
 }
 
 
@@ -55,18 +61,21 @@ def async_describe_events(
         return {
             LOGBOOK_ENTRY_ICON: _DEEDS[event.data["type"]].icon,
             LOGBOOK_ENTRY_NAME: name,
-            LOGBOOK_ENTRY_MESSAGE: sentence(event.data),
+            LOGBOOK_ENTRY_MESSAGE: async_sentence(hass, event.data),
         }
 
     async_describe_event(DOMAIN, EVENT_JOB, describe)
 
 
-def sentence(data: Mapping[str, Any]) -> str:
+@callback
+def async_sentence(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
     """Return what has happened to a job, in words, with the reason if there is one."""
     deed = _DEEDS[data["type"]]
     reason: str = data["reason"]
-    if reason.startswith(deed.words):
-        told = reason
-    else:
-        told = f"{deed.words}: {reason}" if reason else deed.words
-    return f"Job {data['job_id']} {deed.auxiliary}{told}"
+    told = {"job_id": data["job_id"], "reason": async_translate_reason(hass, reason)}
+    if deed.words is not None and reason.startswith(deed.words):
+        return async_template(hass, deed.sentence).format(**told)
+    what = async_template(hass, f"activity_{data['type']}").format(**told)
+    if not reason:
+        return what
+    return async_template(hass, "activity_because").format(what=what, **told)

@@ -1,7 +1,7 @@
 """Sensors: what a thing's jobs are at, and how they ended."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, override
@@ -25,6 +25,7 @@ from .credentials import expiry_of
 from .entity import JobsEntity
 from .jobs.model import AgentState, StepState, StepStatus
 from .jobs.redact import without_signatures
+from .reasons import async_translate_job
 
 PARALLEL_UPDATES = 0
 
@@ -253,7 +254,7 @@ class JobsSensor(JobsEntity, SensorEntity):
     @override
     def _from(self, state: AgentState) -> object:
         description = self.entity_description
-        return description.value_fn(state), description.attributes_fn(state)
+        return description.value_fn(state), self._attributes(state)
 
     @property
     @override
@@ -268,11 +269,17 @@ class JobsSensor(JobsEntity, SensorEntity):
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """Return more of it."""
-        description = self.entity_description
-        attributes = description.attributes_fn(self.coordinator.data)
+        attributes = self._attributes(self.coordinator.data)
         shown = {key: without_signatures(value) for key, value in attributes.items()}
         # Activity has no line for a sensor that tells of a state class, be it of none.
-        return shown | ({ATTR_STATE_CLASS: None} if description.is_told else {})
+        is_told = self.entity_description.is_told
+        return shown | ({ATTR_STATE_CLASS: None} if is_told else {})
+
+    def _attributes(self, state: AgentState) -> dict[str, Any]:
+        """Return more of it, with reasons in the language of Home Assistant."""
+        if (job := state.last_job) is not None:
+            state = replace(state, last_job=async_translate_job(self.hass, job))
+        return self.entity_description.attributes_fn(state)
 
 
 class CertificateSensor(JobsEntity, SensorEntity):

@@ -40,6 +40,7 @@ from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .jobs.errors import NoSuchJobError
 from .jobs.model import JobState
 from .options import may_run_documents
+from .reasons import async_translate_job, async_translate_plan
 from .responses import job_response, log_response, plan_response
 
 ATTR_DOCUMENT: Final = "document"
@@ -167,7 +168,8 @@ async def _async_get_jobs(
     coordinator: JobsCoordinator, data: Mapping[str, Any]
 ) -> ServiceResponse:
     jobs = coordinator.agent.history.jobs(data[ATTR_LIMIT])
-    return {"jobs": [job_response(job) for job in jobs]}
+    told = (async_translate_job(coordinator.hass, job) for job in jobs)
+    return {"jobs": [job_response(job) for job in told]}
 
 
 async def _async_get_job_log(
@@ -218,7 +220,8 @@ async def _async_check_document(
     coordinator: JobsCoordinator, data: Mapping[str, Any]
 ) -> ServiceResponse:
     document = _document(coordinator, data[ATTR_DOCUMENT])
-    return plan_response(await coordinator.agent.check_document(document))
+    plan = await coordinator.agent.check_document(document)
+    return plan_response(async_translate_plan(coordinator.hass, plan))
 
 
 async def _async_run_document(
@@ -238,7 +241,7 @@ async def _async_run_document(
         raise HomeAssistantError(
             translation_domain=DOMAIN, translation_key="agent_ended"
         )
-    return job_response(running.result())
+    return job_response(async_translate_job(coordinator.hass, running.result()))
 
 
 def _document(coordinator: JobsCoordinator, given: Any) -> Any:

@@ -20,7 +20,7 @@ from custom_components.aws_iot_jobs.jobs.model import (
     StepState,
     StepStatus,
 )
-from custom_components.aws_iot_jobs.logbook import sentence
+from custom_components.aws_iot_jobs.logbook import async_sentence
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -83,9 +83,13 @@ def database(recorder_mock: object) -> None:
         ("removed", "", "Job update-7 was removed"),
     ],
 )
-def test_sentences(type_: str, reason: str, words: str) -> None:
+@pytest.mark.usefixtures("entry")
+async def test_sentences(
+    hass: HomeAssistant, type_: str, reason: str, words: str
+) -> None:
     """A line says which job, what became of it, and why."""
-    assert sentence({"type": type_, "job_id": "update-7", "reason": reason}) == words
+    data = {"type": type_, "job_id": "update-7", "reason": reason}
+    assert async_sentence(hass, data) == words
 
 
 async def test_activity_of_a_job(

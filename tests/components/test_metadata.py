@@ -19,6 +19,10 @@ from custom_components.aws_iot_jobs import (
 )
 from custom_components.aws_iot_jobs.const import DOCUMENTATION_URL
 from custom_components.aws_iot_jobs.forms import Form
+from custom_components.aws_iot_jobs.job_events import ENDS
+from custom_components.aws_iot_jobs.jobs.events import JobEventType
+from custom_components.aws_iot_jobs.jobs.reasons import Reason
+from custom_components.aws_iot_jobs.reasons import translation_key
 from homeassistant.components.event import EventEntityDescription
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.const import Platform
@@ -119,7 +123,11 @@ def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
     """Every key of an error in the code has a text, and every text is of use."""
     code = "".join(path.read_text() for path in ROOT.glob("*.py"))
     used = set(re.findall(r'translation_key="(\w+)"', code))
-    assert words["exceptions"].keys() <= used
+    reasons = {translation_key(reason) for reason in Reason}
+    activity = {f"activity_{type_}" for type_ in (JobEventType.STARTED, *ENDS)}
+    activity |= set(re.findall(r'"(activity_\w+)"', code))
+    assert words["exceptions"].keys() <= used | reasons | activity
+    assert reasons | activity <= words["exceptions"].keys()
     for error in words["config"]["error"]:
         assert f'"{error}"' in code, error
     for error in words["options"]["error"]:

@@ -8,7 +8,7 @@ names of steps, stays as it is.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 import re
 from string import Formatter
 from typing import cast
@@ -17,8 +17,9 @@ from typing import cast
 class Reason(Enum):
     """A sentence, with placeholders for what it tells of.
 
-    One that holds another stands above it: so is it read, from the top. What people and
-    others say is held by `detail` alone, and nothing of ours is looked for in it.
+    One that holds another stands above it: so is it read, from the top. `cause` is always
+    one of these; `reason` may be what a runner says, too; `detail` is what people and others
+    say, and nothing of ours is looked for in it.
     """
 
     FAILURES_IGNORED = (
@@ -119,6 +120,7 @@ class Sentence:
     parts: Mapping[str, Part]
 
 
+@lru_cache(maxsize=256)
 def read(text: str) -> Part:
     """Return what a text was made of; the text itself where it is not of ours."""
     return _read(text, None)
