@@ -1,6 +1,7 @@
 """The loop: next job, execute, report, until told to stop."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import contextlib
 from dataclasses import replace
@@ -77,6 +78,7 @@ class Agent:
         self._state = AgentState(
             holds=self._gate.holds, next_window=self._gate.next_window
         )
+        self._untold: deque[tuple[AgentState, AgentState]] = deque()
         self._listeners = Listeners[AgentState](self._listener_failed)
         self._event_listeners = Listeners[JobEvent](self._listener_failed)
         self._queue = JobQueue(
@@ -97,10 +99,13 @@ class Agent:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have each new state told, in the event loop; returns what ends that."""
+        # What was before is no news to who begins to listen.
+        self._tell()
         return self._listeners.add(listener)
 
     def subscribe_events(self, listener: EventListener) -> Callable[[], None]:
         """Have told what happens to jobs, after the state that it led to."""
+        self._tell()
         return self._event_listeners.add(listener)
 
     async def approve(self, job_id: str | None = None) -> None:
@@ -215,6 +220,7 @@ class Agent:
             await self.history.stop()
             await self._service.stop()
             self._change(connected=False)
+            self._tell()
 
     async def _load(self) -> JournalContent:
         """Read the journal, however long its disk cannot be used."""
@@ -248,7 +254,8 @@ class Agent:
                 storage_problem=None,
                 jobs_succeeded=known.jobs_succeeded,
                 jobs_failed=known.jobs_failed,
-            )
+            ),
+            is_news=False,
         )
 
     def _known_jobs(self, known: JournalContent) -> Iterator[JobState | JobRecord]:
@@ -483,15 +490,27 @@ class Agent:
             self._run.updates.probe(at_once=not late)
 
     def _change(self, **changes: object) -> None:
-        before = self._state
-        self._show(replace(before, **changes))  # type: ignore[arg-type]
-        for event in events_between(before, self._state):
-            self._event_listeners.tell(event)
+        self._show(replace(self._state, **changes))  # type: ignore[arg-type]
 
-    def _show(self, state: AgentState) -> None:
-        if state != self._state:
-            self._state = state
-            self._listeners.tell(state)
+    def _show(self, state: AgentState, *, is_news: bool = True) -> None:
+        """Have a state, and tell of it soon: who listens must not keep a job waiting.
+
+        What led to one that is no news is not told.
+        """
+        if state == self._state:
+            return
+        if not self._untold:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._untold.append((self._state if is_news else state, state))
+        self._state = state
+
+    def _tell(self) -> None:
+        """Tell of states, and after each of what has happened to lead to it."""
+        while self._untold:
+            before, after = self._untold.popleft()
+            self._listeners.tell(after)
+            for event in events_between(before, after):
+                self._event_listeners.tell(event)
 
     def _listener_failed(self, error: Exception) -> None:
         self._tell_once("A listener to the agent of %s has failed", error)
