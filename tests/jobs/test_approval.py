@@ -60,10 +60,17 @@ async def test_nothing_runs_before_it_is_approved(
     waiting = careful.state.job
     assert waiting is not None
     assert waiting.last_started_index is None
+    assert [step.name for step in waiting.steps] == ["true"]
     await careful.agent.approve(job.job_id)
     await service.ended(job)
     assert job.status == "SUCCEEDED"
     await careful.until(lambda state: state.job is None)
+    (requested,) = [
+        event
+        for event in careful.events
+        if event.type is JobEventType.APPROVAL_REQUESTED
+    ]
+    assert requested.step_count == 1
     assert [event.type for event in careful.events] == [
         JobEventType.RECEIVED,
         JobEventType.APPROVAL_REQUESTED,

@@ -1,8 +1,12 @@
 """What is told of what happens to jobs: each thing once, in its order, and nothing twice."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from custom_components.aws_iot_jobs.jobs.events import JobEvent, JobEventType
+from custom_components.aws_iot_jobs.jobs.journal import Journal
 
 from ..fake_jobs_service import FakeJobsService
 from .conftest import Device
@@ -128,3 +132,28 @@ async def test_a_restart_tells_nothing_again(
     types = _types(told)
     assert [types.count(it) for it in ("received", "started", "failed")] == [2, 2, 1]
     assert types.count("succeeded") == 1
+
+
+async def test_an_end_that_is_on_record_is_told_before_the_agent_stops(
+    told: list[JobEvent],
+    device: Device,
+    service: FakeJobsService,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next life would not tell of it."""
+    entered, end = asyncio.Event(), Journal.end
+
+    async def slow(*args: Any) -> None:
+        entered.set()
+        await asyncio.sleep(0.2)
+        await end(*args)
+
+    monkeypatch.setattr(Journal, "end", slow)
+    service.create_job(document(command_step("false")))
+    async with asyncio.timeout(20):
+        await entered.wait()
+    await device.stop()
+    assert _types(told)[-1] == "failed"
+    await device.start()
+    await device.connected()
+    assert _types(told).count("failed") == 1

@@ -35,7 +35,7 @@ from .queue import JobQueue
 from .reasons import Reason
 from .record import JobRecord, JournalContent, not_run
 from .settings import AgentSettings
-from .tasks import end_task
+from .tasks import end_task, to_the_end
 from .tidying import Tidying
 from .timers import JobTimer
 
@@ -406,6 +406,13 @@ class Agent:
             ended_at=datetime.now(UTC),
         )
         self._job = None
+        # What is on record as ended is told as that, whoever stops the agent meanwhile.
+        await to_the_end(self._put_away(ended, steps))
+
+    async def _put_away(
+        self, ended: JobState, steps: asyncio.Task[JobOutcome] | None
+    ) -> None:
+        """Have a job on record as the last one, and show it as that."""
         try:
             await self._journal.end(ended, self._tidying.names)
         except OSError as err:
@@ -413,8 +420,8 @@ class Agent:
         _LOGGER.info(
             "Job %s has ended as %s: %s",
             ended.key.job_id,
-            outcome.status,
-            outcome.reason,
+            ended.status,
+            ended.reason,
         )
         self.logs.close(ended.key, steps)
         self.history.add(ended)

@@ -71,7 +71,7 @@ class Execution:
         self._may_start = may_start
         self._on_event = on_event
         self._accepted: asyncio.Future[None] | None = None
-        job.change(progress=_resumable(document, job.record.progress))
+        job.change(progress=resumable(document, job.record.progress))
 
     async def run(self, accepted: asyncio.Future[None] | None = None) -> JobOutcome:
         """Run the steps that are left; return the outcome, also when it is a failure.
@@ -257,7 +257,7 @@ def stopped(progress: JobProgress) -> JobProgress:
     return replace(progress, steps=tuple(steps))
 
 
-def _resumable(document: JobDocument, resumed: JobProgress) -> JobProgress:
+def resumable(document: JobDocument, resumed: JobProgress) -> JobProgress:
     """Return where to go on; at the beginning if the progress is of other steps."""
     names = [step.name for step in document.all_steps]
     if [step.name for step in resumed.steps] == names:

@@ -16,7 +16,7 @@ from .conditions import unmet_condition
 from .digest import digest_of
 from .document import JobDocument, parse_job_document
 from .errors import InvalidJobDocumentError
-from .execution import Execution
+from .execution import Execution, resumable
 from .job import Job, JobStoppedError
 from .local import NoUpdates
 from .logs import JobLogs
@@ -136,7 +136,7 @@ class JobRun:
             document = self._read(execution)
             deadline = self._deadline(execution)
             while await self._needs_approval(document, execution):
-                await self._until_decided(execution, deadline)
+                await self._until_decided(execution, document, deadline)
                 if (outcome := self.job.record.outcome) is not None:
                     return outcome
                 if self.job.record.waits_for_approval:
@@ -176,11 +176,15 @@ class JobRun:
         asking = needs_approval(document, self._settings.approval, self._runner)
         return await self.job.unless_stopped(asking)
 
-    async def _until_decided(self, execution: JobExecution, deadline: Deadline) -> None:
+    async def _until_decided(
+        self, execution: JobExecution, document: JobDocument, deadline: Deadline
+    ) -> None:
         """Wait until somebody has decided whether the job is run, and tell AWS that.
 
         Raises JobStoppedError, and as the updates do.
         """
+        # Whoever decides wants to know what there is to do.
+        self.job.change(progress=resumable(document, self.job.record.progress))
         self._waits = True
         try:
             async with self._begun(execution):
