@@ -254,7 +254,8 @@ class JobsSensor(JobsEntity, SensorEntity):
     @override
     def _from(self, state: AgentState) -> object:
         description = self.entity_description
-        return description.value_fn(state), self._attributes(state)
+        language = self.hass.config.language
+        return description.value_fn(state), description.attributes_fn(state), language
 
     @property
     @override
@@ -269,17 +270,18 @@ class JobsSensor(JobsEntity, SensorEntity):
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """Return more of it."""
-        attributes = self._attributes(self.coordinator.data)
+        attributes = self.entity_description.attributes_fn(self._translated())
         shown = {key: without_signatures(value) for key, value in attributes.items()}
         # Activity has no line for a sensor that tells of a state class, be it of none.
         is_told = self.entity_description.is_told
         return shown | ({ATTR_STATE_CLASS: None} if is_told else {})
 
-    def _attributes(self, state: AgentState) -> dict[str, Any]:
-        """Return more of it, with reasons in the language of Home Assistant."""
-        if (job := state.last_job) is not None:
-            state = replace(state, last_job=async_translate_job(self.hass, job))
-        return self.entity_description.attributes_fn(state)
+    def _translated(self) -> AgentState:
+        """Return what the agent knows, with reasons in the language of Home Assistant."""
+        state = self.coordinator.data
+        if (job := state.last_job) is None:
+            return state
+        return replace(state, last_job=async_translate_job(self.hass, job))
 
 
 class CertificateSensor(JobsEntity, SensorEntity):
