@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+import re
 from typing import Any
 
 import probatio
@@ -460,3 +461,31 @@ def test_actions_are_described() -> None:
         fields = {"device_id", "config_entry_id", *map(str, action.fields)}
         assert selectors[action.name]["fields"].keys() == fields
         assert words[action.name]["fields"].keys() == fields
+
+
+@pytest.mark.timeout(120)
+async def test_log_of_a_flood(
+    hass: HomeAssistant, thing: MockConfigEntry, service: FakeJobsService
+) -> None:
+    """Of 10 MB, the beginning and the end of each step, and how much is missing."""
+    await _set_up(hass, thing)
+    steps = [
+        command_step(f"seq,-f,step {number} line %.0f,1,200000", name=f"flood {number}")
+        for number in range(1, 4)
+    ]
+    await service.ended(service.create_job(document(*steps)), within=60)
+    await _until(thing, lambda state: state.last_job and not state.job)
+    log = await _act(hass, "get_job_log", timestamps=False)
+    written = sum(len(f"step 1 line {line}\n") for line in range(1, 200_001))
+    assert 3 * written > 10_000_000
+    assert len(log["log"]) < 2 * 1024 * 1024
+    for number, step in enumerate(log["steps"], start=1):
+        lines = step["log"].splitlines()
+        assert lines[0] == f"step {number} line 1"
+        assert lines[-1] == f"step {number} line 200000"
+        remarks = re.findall(
+            r"\[([0-9,]+) bytes of output are left out here]", step["log"]
+        )
+        dropped = sum(int(remark.replace(",", "")) for remark in remarks)
+        assert dropped == step["dropped_bytes"] > 0
+        assert len(step["log"]) + step["dropped_bytes"] >= written
