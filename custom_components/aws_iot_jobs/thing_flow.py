@@ -16,6 +16,7 @@ from .const import CONF_ENDPOINT, CONF_THING_NAME
 from .coordinator import AwsIotJobsConfigEntry
 from .errors import InvalidInputError
 from .forms import Form
+from .progress import async_shown
 from .settings import ThingSettings
 from .storage import SecretStore
 from .thing_form import ThingForm
@@ -112,7 +113,9 @@ class ThingSteps(ConfigFlow):
         self._check = async_begin_check(self.hass, settings, entry)
         # Home Assistant cancels what it waits for when the dialog ends. A check is ended with
         # more care: it disconnects first.
-        self._outcome = self.hass.async_create_task(async_outcome(self._check))
+        self._outcome = self.hass.async_create_task(
+            async_shown(async_outcome(self._check))
+        )
 
     async def _async_read(
         self,

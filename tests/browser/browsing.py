@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from stack import HomeAssistant
 
@@ -24,6 +24,7 @@ async def browse(home: HomeAssistant) -> AsyncIterator[Page]:
         )
         page = await browser.new_page(viewport={"width": 1100, "height": 1300})
         page.set_default_timeout(WAIT_SECONDS * 1000)
+        expect.set_options(timeout=WAIT_SECONDS * 1000)
         await page.add_init_script(
             f"localStorage.setItem('hassTokens', {json.dumps(_tokens(home))})"
         )

@@ -51,7 +51,7 @@ class Dialog:
             f"{self.home.url}/config/integrations/dashboard/add?domain={DOMAIN}"
         )
         await self.page.get_by_role("button", name="OK").click()
-        await expect(self.field("text", 0)).to_be_visible(timeout=WAIT_SECONDS * 1000)
+        await expect(self.field("text", 0)).to_be_visible()
 
     def field(self, kind: str, place: int) -> Locator:
         """Return a field by its kind, and by how many of that kind stand before it."""

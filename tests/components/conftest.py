@@ -13,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 import pytest_socket
 
+from custom_components.aws_iot_jobs import progress
 from custom_components.aws_iot_jobs.const import (
     CONF_CERTIFICATE,
     CONF_ENDPOINT,
@@ -39,6 +40,12 @@ from .fake_agent import FakeAgent
 
 THING = "thing-1"
 ENDPOINT = "account-ats.iot.eu-central-1.amazonaws.com"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for no page that has to show something."""
+    monkeypatch.setattr(progress, "SHOWN_SECONDS", 0)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 FILE_NAME = "history.log"
 DEFAULT_COUNT = 50
 DEFAULT_DAYS = 90
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 5.0
 """How long a job waits for others, to be written with them."""
 
 _FORMAT = 1
