@@ -24,10 +24,12 @@ LIMITS = (
     # Counts for a job of one step
     Limit("latency.*", "requests", 3),
     Limit("latency.*", "fsyncs", 3),
-    Limit("latency.*", "thread_hops", 9),
+    # One of them writes the log, and one the history, of several jobs where they are quick.
+    Limit("latency.*", "thread_hops", 10),
     # Where flushes are slow, what is saved beside a request ends after it, surely.
     Limit("latency-fsync-10ms", "fsyncs_before_terminal", 2),
-    Limit("recorder", "state_rows", 12),
+    # Five of them are what an automation can be told of.
+    Limit("recorder", "state_rows", 13),
     # What must never be
     Limit(".*", "jobs_lost", 0),
     # A thousand jobs in 10 s may be more than a processor can do: then a loop is busy, not

@@ -20,6 +20,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 type PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 _DAY = timedelta(days=1)
+_YEAR = timedelta(days=365)
+"""So long that nobody is told that it ends."""
 _AUTHORITY_USAGE = x509.KeyUsage(
     digital_signature=True,
     content_commitment=False,
@@ -102,7 +104,7 @@ class CertificateAuthority:
         *,
         key: PrivateKey | None = None,
         valid_from: timedelta = -_DAY,
-        valid_until: timedelta = _DAY,
+        valid_until: timedelta = _YEAR,
     ) -> Credentials:
         """Sign for a device of a name, valid from and until a time that counts from now."""
         return self._sign(

@@ -94,6 +94,7 @@ def test_an_import_against_the_arrows_is_found() -> None:
         "asyncio",
         "collections.abc",
         "dataclasses",
+        "datetime",
         "enum",
         "typing",
     }

@@ -1,14 +1,19 @@
 """The whole chain, as a user starts it: a job goes from AWS to Home Assistant and back."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 import json
 import os
 from pathlib import Path
 import signal
 import subprocess
 from typing import Any
+from urllib.parse import urlsplit
 
+import aiohttp
+import boto3
 import pytest
 
 DEMO = Path(__file__).parents[1] / "scripts" / "demo"
@@ -235,3 +240,62 @@ def test_the_printed_command_creates_a_job_that_is_shown(tmp_path: Path) -> None
 
     assert any("Home Assistant" in line and "hello-1" in line for line in seen)
     assert _left_behind(tmp_path / "temporary") == []
+
+
+async def test_a_program_uses_the_demo(socket_enabled: None, tmp_path: Path) -> None:
+    """One line says where everything is; with what it says a job is made, and seen to run."""
+    with _demo(tmp_path / "temporary", "--json") as process:
+        assert process.stdout
+        ready = json.loads(await asyncio.to_thread(process.stdout.readline))
+        assert ready.keys() >= {"homeAssistant", "token", "aws", "thing", "mqtt"}
+        await _connects(ready["mqtt"])
+        iot = boto3.client(
+            "iot",
+            region_name="us-east-1",
+            endpoint_url=ready["aws"],
+            aws_access_key_id=ready["accessKeyId"],
+            aws_secret_access_key=ready["secretAccessKey"],
+        )
+        thing = await asyncio.to_thread(iot.describe_thing, thingName=ready["thing"])
+        # All that has run here runs because the program wants it.
+        listed = await asyncio.to_thread(
+            iot.list_job_executions_for_thing, thingName=ready["thing"]
+        )
+        assert listed["executionSummaries"] == []
+        headers = {"Authorization": f"Bearer {ready['token']}"}
+        async with (
+            aiohttp.ClientSession(ready["homeAssistant"], headers=headers) as home,
+            asyncio.timeout(60),
+        ):
+            document = json.dumps(_documents(tmp_path)["echo"])
+            await asyncio.to_thread(
+                iot.create_job,
+                jobId="mine",
+                targets=[thing["thingArn"]],
+                document=document,
+            )
+            while not await _is_shown(home, "mine"):
+                await asyncio.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.stdout.read) == ""
+        assert await asyncio.to_thread(process.wait) == 0
+    assert _left_behind(tmp_path / "temporary") == []
+
+
+async def _connects(url: str) -> None:
+    """Assert that somebody answers there, on loopback."""
+    where = urlsplit(url)
+    assert where.scheme == "mqtts"
+    _, writer = await asyncio.open_connection(where.hostname, where.port)
+    assert ip_address(writer.get_extra_info("peername")[0]).is_loopback
+    writer.close()
+
+
+async def _is_shown(home: aiohttp.ClientSession, job_id: str) -> bool:
+    """Tell whether Home Assistant shows how a job has ended."""
+    async with home.get("/api/states", raise_for_status=True) as answer:
+        states = await answer.json()
+    return any(
+        state["attributes"].get("job_id") == job_id and state["state"] == "succeeded"
+        for state in states
+    )

@@ -82,7 +82,7 @@ async def test_a_forced_cancel_stops_the_step_and_is_shown(home: Home) -> None:
     await home.logged("1 began")
     await home.aws.cancel_job(job_id, force=True)
     await home.home.wait_for_state(
-        "sensor.home_1_last_result", lambda found: found.state == "canceled"
+        "sensor.home_1_last_job_result", lambda found: found.state == "canceled"
     )
     await home.logged("1 ended")
     following = await home.aws.create_job(
@@ -114,5 +114,5 @@ async def test_a_step_that_home_assistants_end_interrupts_is_run_again(
     assert ended.status_details["stdout"].strip() == "attempt 2"
     assert home.lines == ["1 began", "1 ended", "2 began"]
     await home.home.wait_for_state(
-        "sensor.home_1_last_result", lambda found: found.state == "succeeded"
+        "sensor.home_1_last_job_result", lambda found: found.state == "succeeded"
     )

@@ -91,6 +91,16 @@ def say(words: bytes) -> Talk:
     return talk
 
 
+def behind_tls(context: ssl.SSLContext) -> Talk:
+    """Return a silent talk by TLS. A handshake that fails is nobody's error but the client's."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await writer.start_tls(context)
+        await say_nothing(reader, writer)
+
+    return talk
+
+
 class MqttTalk:
     """What takes all who connect by MQTT. `connected` is set when one has asked to."""
 

@@ -2,32 +2,37 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
+from .approval_issue import ApprovalIssue
+from .aws_iot.mqtt import release_threads
+from .backup import async_is_in_backup
 from .const import (
     CONF_CERTIFICATE,
-    CONF_DEFAULT_TIMEOUT,
     CONF_HANDLER_DIRECTORY,
-    CONF_OUTAGE_ALLOWANCE,
     CONF_PRIVATE_KEY,
     CONF_THING_NAME,
-    DEFAULT_OUTAGE_ALLOWANCE,
     DOMAIN,
 )
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .credentials import check_fit
+from .device import async_get_device_info
 from .errors import InvalidInputError
+from .expiry import async_watch_expiry
 from .facts import async_get_facts
 from .issues import Issue, ThingIssues
+from .job_events import async_fire_events
 from .jobs.agent import Agent
 from .jobs.journal import Journal
-from .jobs.settings import AgentSettings
+from .jobs.model import Hold
+from .options import agent_settings
 from .places.runners import (
     LocalPlace,
     Place,
@@ -38,6 +43,8 @@ from .places.runners import (
     client_of,
 )
 from .places.watch import RunnerWatch
+from .reasons import async_follow_language
+from .services import async_setup_services
 from .settings import ThingSettings
 from .storage import (
     SecretStore,
@@ -46,7 +53,22 @@ from .storage import (
     thing_directory,
 )
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Set up what all things share."""
+    async_setup_services(hass)
+    async_follow_language(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> bool:
@@ -61,22 +83,35 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     watch = RunnerWatch(hass, entry, runner, issues)
     place = await _async_get_place(hass, entry, watch)
     agent = Agent(
-        AgentSettings(
+        agent_settings(
+            entry.options,
             connection=settings.connection(),
             directory=thing_directory(hass, thing_name),
             facts=await async_get_facts(
                 hass, runner, thing_name=thing_name, agent_version=version
             ),
-            default_timeout=_default_timeout(entry),
-            outage_allowance=_outage_allowance(entry),
+            agent_version=version,
         ),
         place.runner,
     )
+    if async_is_in_backup(hass):
+        agent.hold(Hold.BACKUP)
+    # What there was before is no news to entities that begin with it.
+    await agent.load()
     entry.runtime_data = JobsCoordinator(
-        hass, entry, agent, version=version, issues=issues, watch=watch
+        hass,
+        entry,
+        agent,
+        device_info=await async_get_device_info(hass, entry, runner, version=version),
+        version=version,
+        issues=issues,
+        watch=watch,
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_on_unload(async_fire_events(hass, entry, agent))
     watch.async_start(place)
+    async_watch_expiry(hass, entry, issues)
+    ApprovalIssue(hass, entry, agent, issues).async_start()
     entry.runtime_data.async_start()
     return True
 
@@ -86,14 +121,14 @@ async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
 
     A step that runs elsewhere goes on, unless handlers run somewhere else from now on.
     """
+    coordinator = entry.runtime_data
+    # First, for its entities have to tell of a job that ends just now.
+    await coordinator.async_stop()
+    if not coordinator.watch.settings.is_same_runner(RunnerSettings.of(entry.data, {})):
+        await coordinator.async_leave_runner()
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
-        coordinator = entry.runtime_data
-        await coordinator.async_stop()
-        if not coordinator.watch.settings.is_same_runner(
-            RunnerSettings.of(entry.data, {})
-        ):
-            await coordinator.async_leave_runner()
+    if not hass.config_entries.async_loaded_entries(DOMAIN):
+        release_threads()
     return unloaded
 
 
@@ -160,20 +195,6 @@ async def _async_get_place(
         thing_name=thing_name,
         on_problem=watch.async_take_problem,
     )
-
-
-def _default_timeout(entry: AwsIotJobsConfigEntry) -> float | None:
-    """Return the time in seconds that a step may take if its document says nothing."""
-    if (duration := entry.options.get(CONF_DEFAULT_TIMEOUT)) is None:
-        return None
-    return timedelta(**duration).total_seconds()
-
-
-def _outage_allowance(entry: AwsIotJobsConfigEntry) -> float:
-    """Return how long in seconds AWS waits for an offline thing beyond its steps' time."""
-    if (duration := entry.options.get(CONF_OUTAGE_ALLOWANCE)) is None:
-        return DEFAULT_OUTAGE_ALLOWANCE.total_seconds()
-    return timedelta(**duration).total_seconds()
 
 
 async def _async_get_handler_directory(

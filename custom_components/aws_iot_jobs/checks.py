@@ -8,11 +8,12 @@ next check of the same thing takes its place.
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
+from .coordinator import AwsIotJobsConfigEntry
 from .errors import InvalidInputError
 from .settings import ThingSettings
 from .validation import async_check_settings
@@ -24,7 +25,9 @@ _CHECKS: HassKey[dict[str, set[Check]]] = HassKey(f"{DOMAIN}_checks")
 
 @callback
 def async_begin_check(
-    hass: HomeAssistant, settings: ThingSettings, entry: ConfigEntry | None = None
+    hass: HomeAssistant,
+    settings: ThingSettings,
+    entry: AwsIotJobsConfigEntry | None = None,
 ) -> Check:
     """Begin to check settings. Other checks of the same thing are ended before.
 
@@ -48,22 +51,26 @@ def async_end_check(check: Check) -> None:
         check.cancel()
 
 
-async def async_outcome(check: Check) -> None:
-    """Wait for a check. Raises InvalidInputError for what it found, or when it was ended."""
+async def async_outcome(check: Check) -> InvalidInputError | None:
+    """Wait for a check; return what is wrong, also that it was ended by another."""
     try:
         await asyncio.wait((check,))
     except asyncio.CancelledError:
         async_end_check(check)
         raise
     if check.cancelled():
-        raise InvalidInputError({"base": "check_ended"})
-    check.result()
+        return InvalidInputError({"base": "check_ended"})
+    try:
+        check.result()
+    except InvalidInputError as fault:
+        return fault
+    return None
 
 
 async def _async_check(
     hass: HomeAssistant,
     settings: ThingSettings,
-    entry: ConfigEntry | None,
+    entry: AwsIotJobsConfigEntry | None,
     others: tuple[Check, ...],
 ) -> None:
     if others:
@@ -74,7 +81,9 @@ async def _async_check(
         await async_check_settings(hass, settings)
 
 
-def _name_lent(entry: ConfigEntry | None) -> AbstractAsyncContextManager[None]:
+def _name_lent(
+    entry: AwsIotJobsConfigEntry | None,
+) -> AbstractAsyncContextManager[None]:
     """Have the agent of an entry leave the thing's name to a check meanwhile."""
     if entry is None or entry.state is not ConfigEntryState.LOADED:
         return nullcontext()

@@ -1,23 +1,58 @@
 """Names that the modules of this integration share."""
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 DOMAIN: Final = "aws_iot_jobs"
+DOCUMENTATION_URL: Final = "https://github.com/aws-iot-jobs/home-assistant-aws-iot-jobs"
+"""Where the documentation is, as the manifest says."""
 
+CONF_APPROVAL: Final = "approval"
+CONF_APPROVAL_TIME_LIMIT: Final = "approval_time_limit"
+CONF_BUNDLE: Final = "bundle"
 CONF_CERTIFICATE: Final = "certificate"
 CONF_DEFAULT_TIMEOUT: Final = "default_timeout"
 CONF_ENDPOINT: Final = "endpoint"
 CONF_HANDLER_DIRECTORY: Final = "handler_directory"
+CONF_HISTORY_COUNT: Final = "history_count"
+CONF_HISTORY_DAYS: Final = "history_days"
 CONF_INSTALL_SAMPLES: Final = "install_samples"
+CONF_LOG_KIB: Final = "log_kib"
 CONF_OUTAGE_ALLOWANCE: Final = "outage_allowance"
 CONF_PRIVATE_KEY: Final = "private_key"
+CONF_REPORT_VERSIONS: Final = "report_versions"
 CONF_ROOT_CA: Final = "root_ca"
+CONF_RUN_DOCUMENT: Final = "run_document"
 CONF_RUNNER: Final = "runner"
 CONF_RUNNER_TOKEN: Final = "runner_token"
 CONF_THING_NAME: Final = "thing_name"
+CONF_WINDOW_DAYS: Final = "window_days"
+CONF_WINDOW_FROM: Final = "window_from"
+CONF_WINDOW_TO: Final = "window_to"
 
 DEFAULT_OUTAGE_ALLOWANCE: Final = timedelta(minutes=30)
 """How long AWS waits for a thing that is offline before its timer ends a job."""
 MAX_OUTAGE_ALLOWANCE: Final = timedelta(days=7)
 """AWS's own limit of a step timer."""
+
+DEFAULT_APPROVAL_TIME_LIMIT: Final = timedelta(hours=24)
+"""How long a job waits for approval."""
+MAX_APPROVAL_TIME_LIMIT: Final = timedelta(days=7)
+"""No timer of AWS is longer."""
+DEFAULT_HISTORY_COUNT: Final = 50
+DEFAULT_HISTORY_DAYS: Final = 90
+DEFAULT_LOG_KIB: Final = 1024
+"""How much of a job's output is kept, in KiB."""
+
+
+class Weekday(StrEnum):
+    """A day on which a maintenance window begins, in the order of `date.weekday`."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"

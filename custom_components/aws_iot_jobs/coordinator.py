@@ -4,21 +4,22 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 import logging
+import math
 from typing import Any, override
 
 from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .aws_iot.errors import CredentialsError
-from .aws_iot.rate_limit import TokenBucket
-from .const import DOMAIN
+from .const import CONF_THING_NAME, DOMAIN
 from .issues import AgentIssues, ThingIssues
 from .jobs.agent import Agent
-from .jobs.model import AgentState
+from .jobs.model import AgentState, JobState
 from .places.runners import async_leave
 from .places.watch import RunnerWatch
 
@@ -28,10 +29,9 @@ REFUSALS_BEFORE_REAUTH = 3
 """How many times in a row AWS IoT must refuse a certificate to be believed: a connection
 that breaks at the wrong moment looks the same."""
 
-PROGRESS_BURST = 20
-PROGRESS_PER_SECOND = 10
-"""How often it is shown that a job has come further: a job of many quick steps would fill
-the database with what nobody can follow."""
+PROGRESS_SECONDS = 1.0
+"""How long it is not shown that a job has come further, once something was: a job of many
+quick steps would fill the database with what nobody can follow."""
 
 type AwsIotJobsConfigEntry = ConfigEntry[JobsCoordinator]
 
@@ -47,6 +47,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         entry: AwsIotJobsConfigEntry,
         agent: Agent,
         *,
+        device_info: DeviceInfo,
         version: str,
         issues: ThingIssues,
         watch: RunnerWatch,
@@ -55,21 +56,29 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         super().__init__(
             hass, _LOGGER, config_entry=entry, name=entry.title, update_interval=None
         )
+        self.device_info = device_info
         self.version = version
         self.watch = watch
         self.data = agent.state
-        self._agent = agent
+        self.agent = agent
         self._issues = AgentIssues(hass, issues)
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0
-        self._pace = TokenBucket(PROGRESS_BURST, PROGRESS_PER_SECOND)
+        self._shown_at = -math.inf
         self._later: asyncio.TimerHandle | None = None
+
+    @property
+    def thing_name(self) -> str:
+        """The name of the thing."""
+        name: str = self.config_entry.data[CONF_THING_NAME]
+        return name
 
     @callback
     def async_start(self) -> None:
         """Let the agent run until it is stopped, at the latest with Home Assistant."""
         entry = self.config_entry
-        entry.async_on_unload(self._agent.subscribe(self._async_take))
+        entry.async_on_unload(self.agent.subscribe(self._async_take))
+        self._issues.async_take(self.agent.state)
         entry.async_on_unload(self._issues.async_stop)
         entry.async_on_unload(self._async_show_nothing_later)
         entry.async_on_unload(
@@ -100,12 +109,12 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
 
     async def async_leave_runner(self) -> None:
         """Have the runner forget the job that the stopped agent was at, if it answers."""
-        if (job := self._agent.state.job) is not None:
+        if (job := self.agent.state.job) is not None:
             await async_leave(self.watch.place.runner, job.key)
 
     def disconnected(self) -> AbstractAsyncContextManager[None]:
         """Leave the thing's name to another client for a while; a running job goes on."""
-        return self._agent.disconnected()
+        return self.agent.disconnected()
 
     @override
     async def _async_update_data(self) -> AgentState:
@@ -116,7 +125,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self.watch.async_look_soon()
         if self._task is None or self._task.done():
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="agent_ended")
-        return self._agent.state
+        return self.agent.state
 
     async def _async_stop_with_home_assistant(self, _: Event) -> None:
         await self.async_stop()
@@ -124,7 +133,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     async def _async_run(self) -> None:
         """Run the agent. When it cannot go on, its entities become unavailable."""
         try:
-            await self._agent.run()
+            await self.agent.run()
         except CredentialsError as err:
             self.async_set_update_error(err)
             self.config_entry.async_start_reauth(self.hass)
@@ -140,10 +149,13 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
                 "update_key": "network",
                 "data": {"host_internet": True},
             }:
-                self._agent.retry_now()
+                self.agent.retry_now()
 
     @callback
     def _async_take(self, state: AgentState) -> None:
+        if self._task is not None and self._task.cancelling():
+            # That the agent leaves AWS IoT by itself is no news.
+            state = replace(state, connected=self.data.connected, error=self.data.error)
         ended = state.last_job is not None and state.last_job != self.data.last_job
         connects = state.connected and not self.data.connected
         self._async_show(state)
@@ -163,12 +175,12 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     def _async_show(self, state: AgentState) -> None:
         """Show a state at once, but of quick progress only so much, and the last always."""
         self._async_show_nothing_later()
-        if _is_progress(self.data, state):
-            now = self.hass.loop.time()
-            if delay := self._pace.delay(now):
-                self._later = self.hass.loop.call_later(delay, self._async_show, state)
-                return
-            self._pace.take(now)
+        now = self.hass.loop.time()
+        delay = self._shown_at + PROGRESS_SECONDS - now
+        if delay > 0 and _is_progress(self.data, state):
+            self._later = self.hass.loop.call_later(delay, self._async_show, state)
+            return
+        self._shown_at = now
         self.async_set_updated_data(state)
 
     @callback
@@ -185,7 +197,17 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
 
 
 def _is_progress(before: AgentState, after: AgentState) -> bool:
-    """Tell whether a state differs from another in nothing but how far the job is."""
-    if before.job is None or after.job is None or before.job.key != after.job.key:
+    """Tell whether a state differs from another in nothing but how far the job is.
+
+    That it is at its first step is more than that: it has started.
+    """
+    old, new = before.job, after.job
+    if old is None or new is None or _stage(old) != _stage(new):
         return False
-    return replace(before, job=after.job) == after
+    return replace(before, job=new) == after
+
+
+def _stage(job: JobState) -> tuple[object, ...]:
+    """Return what of a job is told, beside how far its steps are."""
+    has_started = job.last_started_index is not None
+    return job.key, job.status, job.approval, job.approved_at, has_started

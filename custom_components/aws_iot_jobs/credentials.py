@@ -100,6 +100,11 @@ def check_validity(certificate: str, now: datetime) -> None:
         )
 
 
+def expiry_of(certificate: str) -> datetime:
+    """Return when a certificate, PEM, ends to be valid. Raises ValueError."""
+    return _first(certificate).not_valid_after_utc
+
+
 def _read_certificates(
     data: bytes, field: str, otherwise: str
 ) -> Sequence[x509.Certificate]:

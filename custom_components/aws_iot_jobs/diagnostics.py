@@ -5,11 +5,13 @@ from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.device_registry import AnyDeviceEntry
 
 from .const import CONF_CERTIFICATE, CONF_ENDPOINT, CONF_PRIVATE_KEY, CONF_ROOT_CA
 from .coordinator import AwsIotJobsConfigEntry
 from .jobs.model import AgentState, JobState
-from .redact import without_signatures
+from .jobs.redact import without_signatures
 
 # What a job prints is nobody's business but its owner's.
 TO_REDACT = {CONF_CERTIFICATE, CONF_PRIVATE_KEY, CONF_ROOT_CA, "stderr", "stdout"}
@@ -32,6 +34,36 @@ async def async_get_config_entry_diagnostics(
     return dict(without_signatures(hidden))
 
 
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, device: AnyDeviceEntry
+) -> dict[str, Any]:
+    """Return the same of a thing's device, with what stands of it in the registry."""
+    found = await async_get_config_entry_diagnostics(hass, entry)
+    return found | {
+        "device": {
+            "disabled_by": device.disabled_by,
+            "name_by_user": device.name_by_user,
+            "entities": _entities(hass, device),
+        }
+    }
+
+
+def _entities(hass: HomeAssistant, device: AnyDeviceEntry) -> dict[str, Any]:
+    """Return the entities of a device, those that are disabled too, with their states."""
+    entities = er.async_entries_for_device(
+        er.async_get(hass), device.id, include_disabled_entities=True
+    )
+    return {
+        entity.entity_id: {
+            "disabled_by": entity.disabled_by,
+            "state": None
+            if (state := hass.states.get(entity.entity_id)) is None
+            else without_signatures(state.state),
+        }
+        for entity in entities
+    }
+
+
 def _state(state: AgentState) -> dict[str, Any]:
     return {
         "connected": state.connected,
@@ -42,6 +74,10 @@ def _state(state: AgentState) -> dict[str, Any]:
         if state.journal_set_aside is None
         else str(state.journal_set_aside),
         "storage_problem": state.storage_problem,
+        "holds": sorted(state.holds),
+        "next_window": state.next_window,
+        "jobs_succeeded": state.jobs_succeeded,
+        "jobs_failed": state.jobs_failed,
         "job": _job(state.job),
         "last_job": _job(state.last_job),
     }

@@ -1,20 +1,17 @@
 """What all entities of a thing have in common."""
 
-from abc import abstractmethod
 from typing import override
 
 from homeassistant.core import callback
-from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import CONF_THING_NAME, DOMAIN
 from .coordinator import JobsCoordinator
 from .jobs.model import AgentState
 
 
 class JobsEntity(CoordinatorEntity[JobsCoordinator]):
-    """Something to know of a thing's jobs.
+    """Something to know of a thing's jobs, or to do with them.
 
     It stays available while AWS IoT is out of reach: the job goes on, and what is shown
     of it is true. It becomes unavailable when the agent can no longer run.
@@ -28,21 +25,13 @@ class JobsEntity(CoordinatorEntity[JobsCoordinator]):
         """Make it part of the thing's device."""
         super().__init__(coordinator)
         self.entity_description = description
-        thing_name = coordinator.config_entry.data[CONF_THING_NAME]
-        self._attr_unique_id = f"{thing_name}_{description.key}"
-        self._attr_device_info = DeviceInfo(
-            identifiers={(DOMAIN, thing_name)},
-            entry_type=DeviceEntryType.SERVICE,
-            name=thing_name,
-            manufacturer="Amazon Web Services",
-            model="AWS IoT thing",
-            sw_version=coordinator.version,
-        )
+        self._attr_unique_id = f"{coordinator.thing_name}_{description.key}"
+        self._attr_device_info = coordinator.device_info
         self._shown: object = None
 
-    @abstractmethod
     def _from(self, state: AgentState) -> object:
-        """Return all that is shown of an agent's state."""
+        """Return all that is shown of an agent's state: nothing, unless overridden."""
+        return None
 
     @callback
     @override

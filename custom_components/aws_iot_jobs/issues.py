@@ -1,33 +1,45 @@
 """Repair issues: what keeps a thing from its work, and a user can mend."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 
 from .aws_iot.connection import STABLE_SECONDS
 from .aws_iot.errors import TakenOverError
-from .const import CONF_THING_NAME, DOMAIN
+from .const import CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
 from .jobs.model import AgentState
+
+if TYPE_CHECKING:
+    # It imports this.
+    from .coordinator import AwsIotJobsConfigEntry
 
 
 class Issue(StrEnum):
     """What may be the matter with a thing, each at most once at a time."""
 
+    APPROVAL = "approval"
+    CERTIFICATE = "certificate"
     HANDLERS = "handlers"
     JOURNAL = "journal"
     RUNNER = "runner"
     STORAGE = "storage"
     TAKEN_OVER = "taken_over"
 
+    @property
+    def learn_more_url(self) -> str:
+        """The part of the documentation that says what to do."""
+        return f"{DOCUMENTATION_URL}/blob/main/docs/repairs.md#{self.replace('_', '-')}"
+
 
 class ThingIssues:
     """The repair issues of a thing."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+    def __init__(self, hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> None:
         """Begin without any."""
         self._hass = hass
         self._entry = entry
@@ -41,16 +53,21 @@ class ThingIssues:
         fixable: bool = False,
         persistent: bool = False,
         severity: ir.IssueSeverity = ir.IssueSeverity.WARNING,
+        data: Mapping[str, str] | None = None,
         **placeholders: str,
     ) -> None:
-        """Show an issue, or what it is now. A persistent one outlives a restart."""
+        """Show an issue, or what it is now. A persistent one outlives a restart.
+
+        `data` is for what mends it.
+        """
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             self._id(issue),
-            data={"entry_id": self._entry.entry_id, "issue": issue},
+            data={"entry_id": self._entry.entry_id, "issue": issue, **(data or {})},
             is_fixable=fixable,
             is_persistent=persistent,
+            learn_more_url=issue.learn_more_url,
             severity=severity,
             translation_key=translation_key,
             translation_placeholders={
@@ -96,7 +113,7 @@ class AgentIssues:
         self._take_storage(state.storage_problem)
         if isinstance(state.error, TakenOverError):
             self._taken_over = True
-            self._issues.async_show(Issue.TAKEN_OVER, "taken_over")
+            self._issues.async_show(Issue.TAKEN_OVER, "taken_over", fixable=True)
         self._wait_until_stable(connected=state.connected)
 
     @callback

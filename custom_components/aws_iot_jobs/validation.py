@@ -1,6 +1,6 @@
 """Whether what a user enters works: each field, all together, and with AWS IoT."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import logging
 from pathlib import Path
 import re
@@ -13,8 +13,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .aws_iot.check import check_connection
+from .aws_iot.endpoint import look_at_endpoint
 from .aws_iot.errors import (
     AwsIotError,
+    ClockError,
     CredentialsError,
     EndpointError,
     NotAuthorizedError,
@@ -29,6 +31,7 @@ from .const import (
     CONF_CERTIFICATE,
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
+    CONF_INSTALL_SAMPLES,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
     CONF_RUNNER_TOKEN,
@@ -37,6 +40,7 @@ from .const import (
 from .credentials import READERS, check_fit, check_validity, pair_up
 from .errors import InvalidInputError
 from .places.runners import async_ask
+from .places.samples import install_samples
 from .runner.client import (
     RunnerAddress,
     RunnerError,
@@ -46,8 +50,7 @@ from .runner.client import (
     RunnerVersionError,
 )
 from .settings import ThingSettings
-from .storage import default_handler_directory
-from .uploads import Uploads
+from .storage import default_handler_directory, make_default_handler_directory
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,11 +58,14 @@ _SCHEME = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
+_NEEDED = (CONF_ENDPOINT, CONF_THING_NAME, CONF_CERTIFICATE, CONF_PRIVATE_KEY)
+
 _CONNECTION_FAULTS: tuple[tuple[type[AwsIotError], str, str], ...] = (
     (UnknownHostError, CONF_ENDPOINT, "endpoint_unknown"),
     (NoTlsError, CONF_PORT, "port_without_tls"),
     (EndpointError, CONF_ENDPOINT, "endpoint_unreachable"),
     (ServerNameError, CONF_ENDPOINT, "server_of_another_name"),
+    (ClockError, "base", "clock_wrong"),
     (ServerValidityError, CONF_ENDPOINT, "server_not_valid_now"),
     (ServerCertificateError, CONF_ROOT_CA, "server_not_trusted"),
     (CredentialsError, CONF_CERTIFICATE, "certificate_refused"),
@@ -78,24 +84,24 @@ _RUNNER_FAULTS: tuple[tuple[type[RunnerError], str, str], ...] = (
 
 
 async def async_read_input(
-    hass: HomeAssistant,
-    user_input: Mapping[str, Any],
-    uploads: Uploads,
-    known: Mapping[str, Any],
+    hass: HomeAssistant, entered: Mapping[str, Any], known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the values of a form, each well-formed, over those that are `known`.
+    """Return what was entered, each well-formed, over what is `known`.
 
-    Raises InvalidInputError for all fields at once.
+    Files are bytes. Raises InvalidInputError for all fields at once.
     """
     values = dict(known)
     faults: list[InvalidInputError] = []
-    for field, value in user_input.items():
+    for field, value in entered.items():
         try:
-            values[field] = await _async_read_field(hass, field, value, uploads)
+            values[field] = await _async_read_field(hass, field, value)
         except InvalidInputError as fault:
             faults.append(fault)
-    if CONF_PRIVATE_KEY not in {**values, **user_input}:
-        faults.append(InvalidInputError({CONF_PRIVATE_KEY: "private_key_missing"}))
+    faults += (
+        _missing(field, known)
+        for field in _NEEDED
+        if entered.get(field) in {None, ""} and not known.get(field)
+    )
     if faults:
         raise InvalidInputError.of(faults)
     (
@@ -115,18 +121,38 @@ async def async_check_settings(hass: HomeAssistant, settings: ThingSettings) -> 
     await hass.async_add_executor_job(
         check_fit, settings.certificate, settings.private_key
     )
-    await hass.async_add_executor_job(
-        check_validity, settings.certificate, dt_util.utcnow()
-    )
     try:
+        await _async_check_validity(hass, settings)
         await check_connection(settings.connection())
     except NotAuthorizedError as err:
         raise _not_authorized(err, settings.thing_name) from err
     except AwsIotError as err:
         raise _connection_fault(err) from err
+    except InvalidInputError:
+        raise
     except Exception as err:
         _LOGGER.exception("Unexpected exception")
         raise InvalidInputError({"base": "unknown"}) from err
+
+
+async def _async_check_validity(hass: HomeAssistant, settings: ThingSettings) -> None:
+    """Check that the thing's certificate is valid now.
+
+    Where neither it nor the certificate of the server is, the clock is wrong. Raises
+    InvalidInputError, ClockError.
+    """
+    try:
+        await hass.async_add_executor_job(
+            check_validity, settings.certificate, dt_util.utcnow()
+        )
+    except InvalidInputError:
+        try:
+            await look_at_endpoint(settings.connection())
+        except ServerValidityError as err:
+            raise ClockError(str(err)) from err
+        except Exception:
+            _LOGGER.debug("The clock cannot be compared", exc_info=True)
+        raise
 
 
 async def async_read_handler_directory(hass: HomeAssistant, text: str) -> str:
@@ -145,6 +171,23 @@ async def async_read_handler_directory(hass: HomeAssistant, text: str) -> str:
             {CONF_HANDLER_DIRECTORY: "not_a_directory"}, directory=str(path)
         )
     return str(path)
+
+
+async def async_install_samples(hass: HomeAssistant, directory: Path) -> None:
+    """Put the sample handlers into a directory. Raises InvalidInputError."""
+
+    def install() -> None:
+        make_default_handler_directory(hass, directory)
+        install_samples(directory)
+
+    try:
+        await hass.async_add_executor_job(install)
+    except OSError as err:
+        raise InvalidInputError(
+            {CONF_INSTALL_SAMPLES: "samples_failed"},
+            directory=str(directory),
+            reason=err.strerror or str(err),
+        ) from err
 
 
 async def async_check_runner(hass: HomeAssistant, address: RunnerAddress) -> RunnerInfo:
@@ -188,6 +231,14 @@ def read_endpoint(text: str) -> str:
     return host.lower()
 
 
+def read_port(value: float) -> int:
+    """Return a port. Raises InvalidInputError."""
+    port = int(value)
+    if port != value or not 0 < port < 65536:
+        raise InvalidInputError({CONF_PORT: "invalid_port"})
+    return port
+
+
 def read_thing_name(text: str) -> str:
     """Return a thing name as AWS IoT takes it. Raises InvalidInputError."""
     name = text.strip()
@@ -196,19 +247,24 @@ def read_thing_name(text: str) -> str:
     return name
 
 
-async def _async_read_field(
-    hass: HomeAssistant, field: str, value: Any, uploads: Uploads
-) -> Any:
+async def _async_read_field(hass: HomeAssistant, field: str, value: Any) -> Any:
     if field in READERS:
-        content = await uploads.async_read(hass, value)
-        if content is None:
-            raise InvalidInputError({field: "upload_again"})
-        return await hass.async_add_executor_job(READERS[field], content)
-    if field == CONF_ENDPOINT:
-        return read_endpoint(value)
-    if field == CONF_THING_NAME:
-        return read_thing_name(value)
-    return value
+        return await hass.async_add_executor_job(READERS[field], value)
+    return _TEXT_READERS[field](value)
+
+
+_TEXT_READERS: Mapping[str, Callable[[Any], Any]] = {
+    CONF_ENDPOINT: read_endpoint,
+    CONF_PORT: read_port,
+    CONF_THING_NAME: read_thing_name,
+}
+"""What reads the other fields."""
+
+
+def _missing(field: str, known: Mapping[str, Any]) -> InvalidInputError:
+    """Say that a field is needed; of a thing that is known, the key has got lost."""
+    lost = known and field == CONF_PRIVATE_KEY
+    return InvalidInputError({field: "private_key_missing" if lost else "missing"})
 
 
 def _not_authorized(err: NotAuthorizedError, thing_name: str) -> InvalidInputError:

@@ -1,6 +1,7 @@
 """Adding an integration through its own dialog, as the page does it."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,9 @@ import aiohttp
 from .client import Client
 
 FLOW_PATH = "/api/config/config_entries/flow"
+PROGRESS_SECONDS = 90
+"""How long the dialog may show that something lasts."""
+PROGRESS_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Upload:
     """A file for a field of the dialog."""
 
     name: str
-    content: str = field(repr=False)
+    content: str | bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +62,31 @@ async def add_integration(
         flow = f"{FLOW_PATH}/{answer['flow_id']}"
         values = await _values(client, answer, fields, choices)
         answer = await client.request("POST", flow, json=values)
+        async with asyncio.timeout(PROGRESS_SECONDS):
+            while answer["type"] == "progress":
+                await asyncio.sleep(PROGRESS_POLL_SECONDS)
+                answer = await client.request("GET", flow)
     if answer["type"] != "create_entry":
         complaints = await _complaints(client, domain, answer)
         if answer["type"] in ("form", "menu"):
             await client.request("DELETE", f"{FLOW_PATH}/{answer['flow_id']}")
         raise ConfigFlowError(complaints)
     return await get_entry(client, answer["result"]["entry_id"])
+
+
+async def change_options(
+    client: Client, entry_id: str, fields: Mapping[str, Any]
+) -> None:
+    """Change the options of a config entry through their dialog; the entry is reloaded.
+
+    Raises ConfigFlowError with the errors at the fields where it does not take them.
+    """
+    path = "/api/config/config_entries/options/flow"
+    form = await client.request("POST", path, json={"handler": entry_id})
+    values = await _entered(client, form["data_schema"], fields)
+    answer = await client.request("POST", f"{path}/{form['flow_id']}", json=values)
+    if answer["type"] != "create_entry":
+        raise ConfigFlowError(answer.get("errors") or {"base": answer["type"]})
 
 
 async def _values(
@@ -76,12 +99,24 @@ async def _values(
     if asked["type"] == "menu":
         chosen = [option for option in asked["menu_options"] if option in choices]
         return {"next_step_id": chosen[0] if chosen else asked["menu_options"][0]}
-    names = {field["name"] for field in asked["data_schema"]}
-    return {
-        name: await _upload(client, value) if isinstance(value, Upload) else value
-        for name, value in fields.items()
-        if name in names
-    }
+    return await _entered(client, asked["data_schema"], fields)
+
+
+async def _entered(
+    client: Client, schema: Sequence[Mapping[str, Any]], fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what is entered into a form, or into a section of one."""
+    values: dict[str, Any] = {}
+    for asked in schema:
+        name = asked["name"]
+        if asked.get("type") == "expandable":
+            values[name] = await _entered(client, asked["schema"], fields)
+        elif name in fields:
+            value = fields[name]
+            values[name] = (
+                await _upload(client, value) if isinstance(value, Upload) else value
+            )
+    return values
 
 
 async def get_entry(client: Client, entry_id: str) -> Entry:
@@ -98,7 +133,9 @@ async def get_entry(client: Client, entry_id: str) -> Entry:
 
 async def _upload(client: Client, upload: Upload) -> str:
     form = aiohttp.FormData()
-    form.add_field("file", upload.content.encode(), filename=upload.name)
+    content = upload.content
+    data = content.encode() if isinstance(content, str) else content
+    form.add_field("file", data, filename=upload.name)
     answer = await client.request("POST", "/api/file_upload", data=form)
     file_id: str = answer["file_id"]
     return file_id
@@ -119,8 +156,16 @@ async def _complaints(
     if answer["type"] == "abort":
         keys = {"base": f"abort.{answer['reason']}"}
     else:
+        # What is wrong in a section is told at its field, and again for the section.
+        sections = {
+            asked["name"]
+            for asked in answer.get("data_schema") or ()
+            if asked.get("type") == "expandable"
+        }
         keys = {
-            name: f"error.{error}" for name, error in (answer["errors"] or {}).items()
+            name: f"error.{error}"
+            for name, error in (answer.get("errors") or {}).items()
+            if name not in sections
         }
     placeholders = answer.get("description_placeholders") or {}
     return {

@@ -64,13 +64,19 @@ async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
 
 async def _demo(options: Options, screen: Screen, folder: Path) -> int:
     screen.heading("AWS IoT Jobs for Home Assistant")
-    [port] = free_ports(1, preferred=[] if options.once else [USUAL_PORT])
+    for_programs = options.json and not options.once
+    by_hand = not (options.once or options.json)
+    [port] = free_ports(1, preferred=[USUAL_PORT] if by_hand else [])
     async with (
         set_stage(folder, screen, handlers=options.handlers, port=port) as stage,
         _home_shown(stage, screen),
     ):
+        if for_programs:
+            print(_ready_line(stage), flush=True)
         ended = [await _run(stage, screen, options, job) for job in options.jobs]
         if not options.once:
+            if by_hand:
+                await show_hints(stage, screen)
             await _stay(stage, screen, {job.job_id for job in options.jobs})
     blocking_calls = _blocking_calls(stage.home.log)
     for line in blocking_calls:
@@ -106,24 +112,40 @@ async def _run(stage: Stage, screen: Screen, options: Options, job: Job) -> bool
         # Those after it wait for its end.
         await stage.aws.cancel_job(job.job_id, force=True)
     screen.result(execution, seconds)
-    if options.json:
+    if options.json and options.once:
         print(_json_line(execution, seconds), flush=True)
     return execution.ended
 
 
 async def _wait_until_shown(stage: Stage, screen: Screen, execution: Execution) -> None:
     """Wait until Home Assistant shows what has become of its job."""
-    status = execution.status.lower()
+    shown = (execution.status.lower(), execution.job_id)
     try:
         await stage.home.wait_for_state(
-            stage.entities["Job status"],
-            lambda state: state.state == status,
+            stage.entities["Last job result"],
+            lambda state: (state.state, state.attributes.get("job_id")) == shown,
             seconds=SHOWN_SECONDS,
         )
     except TimeoutError, ConnectionError:
         screen.warning(f"Home Assistant does not show that it is {execution.status}")
     # Until it is told, too.
     await asyncio.sleep(2 * TOGETHER_SECONDS)
+
+
+def _ready_line(stage: Stage) -> str:
+    """Return where everything is, and what opens it, for a program that uses the demo."""
+    aws = stage.aws
+    return json.dumps(
+        {
+            "homeAssistant": stage.home.url,
+            "token": stage.home.token,
+            "aws": aws.endpoint_url,
+            "accessKeyId": aws.access_key_id,
+            "secretAccessKey": aws.secret_access_key,
+            "thing": stage.thing.name,
+            "mqtt": f"mqtts://{aws.mqtt_host}:{aws.mqtt_port}",
+        }
+    )
 
 
 def _json_line(execution: Execution, seconds: float) -> str:
@@ -139,8 +161,7 @@ def _json_line(execution: Execution, seconds: float) -> str:
 
 
 async def _stay(stage: Stage, screen: Screen, known: set[str]) -> None:
-    """Tell what to try next, and of all that happens, until a signal comes or nobody reads it."""
-    await show_hints(stage, screen)
+    """Tell of all that happens, until a signal comes or nobody reads it."""
     try:
         await show_new_jobs(stage, screen, known)
     except asyncio.CancelledError:

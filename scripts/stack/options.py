@@ -21,7 +21,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line asks for."""
+    """What the command line asks for.
+
+    With `json` and not `once` a program uses the demo, and makes jobs of its own.
+    """
 
     once: bool
     json: bool
@@ -34,12 +37,11 @@ def read_options() -> Options:
     """Return what the command line says. Ends the program if that makes no sense."""
     parser = _parser()
     given = parser.parse_args()
-    if given.json and not given.once:
-        parser.error("--json needs --once")
+    own_jobs = [DEMO_JOB] if given.once or not given.json else []
     try:
         jobs = tuple(
             _job(number, path)
-            for number, path in enumerate(given.document or [DEMO_JOB], 1)
+            for number, path in enumerate(given.document or own_jobs, 1)
         )
     except (OSError, ValueError) as err:
         parser.error(f"--document: {err}")
@@ -77,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="write one line of JSON for each job; needs --once",
+        help="write one line of JSON for each job with --once; without, a single one when "
+        "all is ready, which says where it is, and make no job",
     )
     parser.add_argument(
         "--timeout",

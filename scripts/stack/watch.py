@@ -79,5 +79,8 @@ async def _show_states(stage: Stage, screen: Screen) -> None:
 def _value(state: State) -> str:
     if state.state in ("unknown", "unavailable"):
         return "–"
+    if "event_type" in state.attributes:
+        step = state.attributes.get("step") or ""
+        return f"{state.attributes['event_type']} {step}".rstrip()
     unit = state.attributes.get("unit_of_measurement", "")
     return f"{state.state} {unit}".rstrip()

@@ -56,7 +56,7 @@ async def test_a_managed_template_installs_a_package_and_all_sides_say_so(
         execution = await aws.wait_for_execution(thing, job_id, seconds=120)
         assert execution.status == "SUCCEEDED", execution.status_details
         result = await home.wait_for_state(
-            "sensor.my_home_last_result", lambda found: found.state == "succeeded"
+            "sensor.my_home_last_job_result", lambda found: found.state == "succeeded"
         )
         assert result.attributes["job_id"] == job_id
         assert [step["name"] for step in result.attributes["steps"]] == [

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+from custom_components.aws_iot_jobs.jobs import history, logs
 from custom_components.aws_iot_jobs.jobs.journal import FILE_NAME
 from custom_components.aws_iot_jobs.runner.client import RunnerAddress
 
@@ -334,9 +335,7 @@ class Chaos:
 
     def _leftover_files(self) -> list[Path]:
         thing = self._directory / "thing"
-        left = [
-            file for file in thing.rglob("*") if file.name not in ("work", FILE_NAME)
-        ]
+        left = [file for file in thing.rglob("*") if not _is_kept(file)]
         if self._app is not None:
             for name in ("work", "runs"):
                 left += (self._app.data / name).rglob("*")
@@ -351,6 +350,13 @@ class Chaos:
     def _asked_again(self) -> Callable[[], bool]:
         seen = len(self._service.requests)
         return lambda: len(self._service.requests) > seen
+
+
+def _is_kept(file: Path) -> bool:
+    """Tell whether a file is there for good: the journal, the history, the logs of jobs."""
+    if file.parent.name == logs.DIRECTORY_NAME:
+        return file.suffix == ".log"
+    return file.name in ("work", FILE_NAME, history.FILE_NAME, logs.DIRECTORY_NAME)
 
 
 async def run(seconds: float, seed: int, directory: Path) -> int:

@@ -5,6 +5,7 @@ import json
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.components.diagnostics import (  # type: ignore[import-untyped]
     get_diagnostics_for_config_entry,
+    get_diagnostics_for_device,
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
@@ -12,6 +13,7 @@ from custom_components.aws_iot_jobs.aws_iot.errors import EndpointError
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState, StepState
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 
 from .conftest import ENDPOINT, THING
 from .fake_agent import FakeAgent
@@ -80,6 +82,26 @@ async def test_before_any_job(
         "error": None,
         "journal_set_aside": None,
         "storage_problem": None,
+        "holds": [],
+        "next_window": None,
+        "jobs_succeeded": 0,
+        "jobs_failed": 0,
         "job": None,
         "last_job": None,
     }
+
+
+async def test_of_a_device(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """They can be had on the page of the thing's device, with its entities."""
+    agent.push(AgentState(connected=True))
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    of_entry = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    of_device = await get_diagnostics_for_device(hass, hass_client, entry, device)
+    entities = of_device.pop("device")["entities"]
+    assert of_device == of_entry
+    assert entities["binary_sensor.thing_1_connected"]["state"] == "on"

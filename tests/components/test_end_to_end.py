@@ -3,7 +3,8 @@
 # ruff: noqa: PLR0917 -- fixtures are arguments
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Mapping
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,7 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.aws_iot_jobs.const import (
-    CONF_CERTIFICATE,
-    CONF_ENDPOINT,
-    CONF_PRIVATE_KEY,
-    CONF_ROOT_CA,
-    CONF_RUNNER,
-    CONF_THING_NAME,
-)
-from custom_components.aws_iot_jobs.storage import SecretStore
+from custom_components.aws_iot_jobs.const import CONF_ENDPOINT
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_PORT, EVENT_STATE_CHANGED, STATE_ON
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -28,48 +21,14 @@ from homeassistant.data_entry_flow import FlowResultType
 from ..broker import Broker
 from ..fake_jobs_service import FakeJobsService
 from .conftest import THING
+from .dialog import connection, submit
+from .repairs import issues
+from .waiting import until
 
 CONNECTED = "binary_sensor.thing_1_connected"
 
 
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a broker that enforces the minimal policy."""
-    async with Broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-async def service(broker: Broker) -> AsyncIterator[FakeJobsService]:
-    """Run AWS IoT Jobs behind the broker."""
-    async with FakeJobsService(
-        port=broker.port, tls_context=broker.service_tls_context()
-    ) as service:
-        yield service
-
-
-@pytest.fixture
-async def thing(
-    hass: HomeAssistant, entry: MockConfigEntry, broker: Broker
-) -> MockConfigEntry:
-    """Return the entry of a thing of the broker."""
-    settings = broker.settings(THING)
-    assert settings.root_ca is not None
-    await SecretStore(hass, THING).async_update(
-        {CONF_PRIVATE_KEY: settings.private_key.decode()}
-    )
-    data = {
-        CONF_ENDPOINT: settings.endpoint,
-        CONF_PORT: settings.port,
-        CONF_THING_NAME: settings.thing_name,
-        CONF_CERTIFICATE: settings.certificate.decode(),
-        CONF_ROOT_CA: settings.root_ca.decode(),
-        CONF_RUNNER: {"kind": "local"},
-    }
-    hass.config_entries.async_update_entry(entry, data=data)
-    return entry
-
-
+@pytest.mark.usefixtures("all_entities")
 async def test_job(
     hass: HomeAssistant, thing: MockConfigEntry, service: FakeJobsService
 ) -> None:
@@ -91,11 +50,12 @@ async def test_job(
     )
     await service.ended(job)
     assert job.status == "SUCCEEDED"
-    await _shows(hass, "sensor.thing_1_last_result", "succeeded")
-    assert states["sensor.thing_1_job_status"] == ["in_progress", "succeeded"]
-    assert states["sensor.thing_1_step"] == ["Greet", "Echo", "unknown"]
-    assert states["sensor.thing_1_job"] == [job.job_id, "unknown"]
-    result = hass.states.get("sensor.thing_1_last_result")
+    await _shows(hass, "sensor.thing_1_last_job_result", "succeeded")
+    assert states["sensor.thing_1_job_status"] == ["in_progress", "idle"]
+    assert states["sensor.thing_1_current_step"][0] == "Greet"
+    assert states["sensor.thing_1_current_step"][-1] == "unknown"
+    assert states["sensor.thing_1_current_job"] == [job.job_id, "unknown"]
+    result = hass.states.get("sensor.thing_1_last_job_result")
     assert result is not None
     assert "Hello World!" in result.attributes["stdout"]
 
@@ -110,7 +70,13 @@ async def test_nothing_is_left(
     how: str,
 ) -> None:
     """The end of a thing is the end of its task, its connection and its processes."""
-    sockets, tasks = _sockets(), asyncio.all_tasks()
+    # What tests before this one have left is not ours.
+    threads = _threads()
+    sockets, tasks, data = _sockets(), asyncio.all_tasks(), set(hass.data)
+    # What Home Assistant sets up for the first of its kind, it keeps.
+    assert await hass.config_entries.async_setup(thing.entry_id)
+    assert await hass.config_entries.async_unload(thing.entry_id)
+    listeners = hass.bus.async_listeners()
     assert await hass.config_entries.async_setup(thing.entry_id)
     fifo = tmp_path / "pid"
     os.mkfifo(fifo)
@@ -129,9 +95,16 @@ async def test_nothing_is_left(
     )
     pid = int(await opened)
     assert _runs(pid)
+    assert _threads()
     if how == "unload":
         assert await hass.config_entries.async_unload(thing.entry_id)
         assert thing.state is ConfigEntryState.NOT_LOADED
+        assert not issues(hass)
+        assert not {
+            name for name in set(hass.data) - data if "aws_iot_jobs" in str(name)
+        }
+        assert _more(hass.bus.async_listeners(), listeners) == {}
+        await _threads_have_ended(threads)
     else:
         await hass.async_stop()
     assert not _runs(pid)
@@ -150,7 +123,7 @@ async def test_without_network(hass: HomeAssistant, entry: MockConfigEntry) -> N
         entry, data={**entry.data, CONF_ENDPOINT: "localhost", CONF_PORT: 1}
     )
     assert await hass.config_entries.async_setup(entry.entry_id)
-    await _until(hass, lambda: "cannot be reached" in _error(hass))
+    await until(hass, lambda: "cannot be reached" in _error(hass))
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -172,14 +145,8 @@ async def test_reconfigure_while_connected(
     """The check of new settings and the agent use one name, one after the other."""
     assert await hass.config_entries.async_setup(thing.entry_id)
     await _shows(hass, CONNECTED, STATE_ON)
-    flow = await thing.start_reconfigure_flow(hass)
-    result = await hass.config_entries.flow.async_configure(
-        flow["flow_id"], {"next_step_id": "connection"}
-    )
-    result = await hass.config_entries.flow.async_configure(
-        flow["flow_id"],
-        {key: thing.data[key] for key in (CONF_ENDPOINT, CONF_PORT)},
-    )
+    form = {key: thing.data[key] for key in (CONF_ENDPOINT, CONF_PORT)}
+    result = await submit(hass, await connection(hass, thing), form)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
@@ -206,25 +173,7 @@ def _record_states(hass: HomeAssistant) -> dict[str, list[str]]:
 
 async def _shows(hass: HomeAssistant, entity_id: str, state: str) -> None:
     """Wait until an entity has a state."""
-    await _until(hass, lambda: hass.states.is_state(entity_id, state))
-
-
-async def _until(hass: HomeAssistant, condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds that changes with the states."""
-    changed = asyncio.Event()
-
-    @callback
-    def look(_: Event[EventStateChangedData]) -> None:
-        changed.set()
-
-    unsubscribe = hass.bus.async_listen(EVENT_STATE_CHANGED, look)
-    try:
-        async with asyncio.timeout(20):
-            while not condition():
-                changed.clear()
-                await changed.wait()
-    finally:
-        unsubscribe()
+    await until(hass, lambda: hass.states.is_state(entity_id, state))
 
 
 def _error(hass: HomeAssistant) -> str:
@@ -237,6 +186,30 @@ def _sockets() -> int:
     """Return how many sockets this process has open."""
     links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     return sum(str(link.readlink()).startswith("socket:") for link in links)
+
+
+def _threads() -> set[str]:
+    """Return the threads of awscrt."""
+    tasks = Path("/proc/self/task").iterdir()
+    names = {(task / "comm").read_text().strip() for task in tasks}
+    return {name for name in names if name.startswith("Aws")}
+
+
+async def _threads_have_ended(others: set[str]) -> None:
+    """Wait until awscrt has no more threads: they end when who used them is collected."""
+    async with asyncio.timeout(10):
+        while _threads() - others:
+            gc.collect()
+            await asyncio.sleep(0.05)
+
+
+def _more(after: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:
+    """Return the events that have more listeners than before."""
+    return {
+        name: count - before.get(name, 0)
+        for name, count in after.items()
+        if count > before.get(name, 0)
+    }
 
 
 def _runs(pid: int) -> bool:

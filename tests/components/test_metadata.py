@@ -1,19 +1,33 @@
-"""The files beside the code, as far as Home Assistant's own checks look at them."""
+"""The files beside the code say what the code does, and all of it."""
 
-from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
-from string import Formatter
 from typing import Any
 
-from awesomeversion import AwesomeVersion
 import pytest
 
 from custom_components import aws_iot_jobs
-from custom_components.aws_iot_jobs import binary_sensor, config_flow, sensor
-from custom_components.aws_iot_jobs.const import DOMAIN
-from homeassistant.util.yaml import load_yaml_dict
+from custom_components.aws_iot_jobs import (
+    binary_sensor,
+    button,
+    config_forms,
+    event,
+    options_flow,
+    sensor,
+    switch,
+)
+from custom_components.aws_iot_jobs.const import DOCUMENTATION_URL
+from custom_components.aws_iot_jobs.forms import Form
+from custom_components.aws_iot_jobs.job_events import ENDS
+from custom_components.aws_iot_jobs.jobs.events import JobEventType
+from custom_components.aws_iot_jobs.jobs.reasons import Reason
+from custom_components.aws_iot_jobs.reasons import translation_key
+from homeassistant.components.event import EventEntityDescription
+from homeassistant.components.sensor import SensorEntityDescription
+from homeassistant.const import Platform
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.entity import EntityDescription
 
 ROOT = Path(aws_iot_jobs.__file__).parent
 
@@ -29,15 +43,9 @@ def words() -> dict[str, Any]:
     return translations
 
 
-def test_manifest() -> None:
-    """The manifest has what a custom integration's must have, in order."""
-    manifest = _json("manifest.json")
-    keys = list(manifest)
-    assert keys == ["domain", "name", *sorted(keys[2:])]
-    assert manifest["domain"] == DOMAIN == ROOT.name
-    assert AwesomeVersion(manifest["version"]).simple
-    for requirement in manifest["requirements"]:
-        assert re.fullmatch(r"[a-z0-9_-]+==[0-9.]+", requirement)
+def test_documentation_is_where_the_manifest_says() -> None:
+    """Links to the documentation follow the manifest."""
+    assert _json("manifest.json")["documentation"] == DOCUMENTATION_URL
 
 
 def test_requirements_are_the_locked_ones() -> None:
@@ -47,58 +55,79 @@ def test_requirements_are_the_locked_ones() -> None:
         assert f'"{requirement}"' in project
 
 
-def test_texts_of_translations(words: dict[str, Any]) -> None:
-    """Texts have no markup, no addresses, no quoted placeholders."""
-    for path, text in _texts(words):
-        assert text == text.strip(), path
-        assert not re.search(r"https?://|<[a-z/]|'\{|\}'", text), path
-        assert all(re.fullmatch(r"[a-z0-9_]+", key) for key in path), path
-        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
-        assert all(name.isidentifier() for name in names), path
-
-
 @pytest.mark.parametrize(
-    ("flow", "step", "schema"),
+    ("flow", "form"),
     [
-        ("config", "user", config_flow._USER_SCHEMA),
-        ("config", "reauth_confirm", config_flow._REAUTH_SCHEMA),
-        ("config", "connection", config_flow._CONNECTION_SCHEMA),
-        ("config", "local", config_flow._LOCAL_SCHEMA),
-        ("config", "address", config_flow._ADDRESS_SCHEMA),
-        ("options", "init", config_flow._OPTIONS_SCHEMA),
+        ("config", config_forms.THING),
+        ("config", config_forms.RENEWAL),
+        ("config", config_forms.CONNECTION),
+        ("config", config_forms.LOCAL),
+        ("config", config_forms.ADDRESS),
+        ("options", options_flow.HERE),
     ],
 )
 def test_fields_have_names_and_descriptions(
-    words: dict[str, Any], flow: str, step: str, schema: Any
+    words: dict[str, Any], flow: str, form: Form
 ) -> None:
-    """Each field of each form says what it is for."""
-    fields = {str(key) for key in schema.schema}
-    assert words[flow]["step"][step]["data"].keys() == fields
-    assert words[flow]["step"][step]["data_description"].keys() == fields
-
-
-def test_entities_have_names_states_and_icons(words: dict[str, Any]) -> None:
-    """Each entity has a name and an icon, and each of its states has a name."""
-    names = words["entity"]["sensor"]
-    icons = _json("icons.json")["entity"]["sensor"]
-    assert names.keys() == {each.translation_key for each in sensor.SENSORS}
-    assert icons.keys() == names.keys()
-    for each in sensor.SENSORS:
-        states = names[each.key].get("state", {}).keys()
-        assert states == set(each.options or ())
-        shown = icons[each.key]
-        assert shown.get("state", {}).keys() <= states
-        assert shown["default"] not in shown.get("state", {}).values()
-    assert words["entity"]["binary_sensor"].keys() == {
-        binary_sensor._CONNECTED.translation_key
+    """Each field of each form says what it is for, and each section has a name."""
+    step = words[flow]["step"][form.step_id]
+    sections = {
+        str(key): value
+        for key, value in form.schema.schema.items()
+        if isinstance(value, section)
     }
+    fields = {str(key) for key in form.schema.schema} - sections.keys()
+    assert step.get("data", {}).keys() == fields
+    assert step.get("data_description", {}).keys() == fields
+    assert step.get("sections", {}).keys() == sections.keys()
+    for name, inside in sections.items():
+        fields = {str(key) for key in inside.schema.schema}
+        assert step["sections"][name]["name"]
+        assert step["sections"][name]["data"].keys() == fields
+        assert step["sections"][name]["data_description"].keys() == fields
+
+
+DESCRIPTIONS: dict[str, list[EntityDescription]] = {
+    "binary_sensor": [binary_sensor.CONNECTED, binary_sensor.RUNNER],
+    "button": list(button.BUTTONS),
+    "event": [event.JOB],
+    "sensor": [*sensor.SENSORS, sensor.CERTIFICATE_EXPIRES],
+    "switch": [switch.TAKE_JOBS],
+}
+
+
+@pytest.mark.parametrize("platform", aws_iot_jobs.PLATFORMS)
+def test_entities_have_names_states_and_icons(
+    words: dict[str, Any], platform: Platform
+) -> None:
+    """Each entity has a name and an icon, and each of its states has a name."""
+    names = words["entity"][platform]
+    icons = _json("icons.json")["entity"][platform]
+    keys = {each.translation_key for each in DESCRIPTIONS[platform]}
+    assert names.keys() == icons.keys() == keys
+    for each in DESCRIPTIONS[platform]:
+        name, icon = names[each.translation_key], icons[each.translation_key]
+        if isinstance(each, SensorEntityDescription):
+            states = set(each.options or ())
+            assert name.get("state", {}).keys() == states
+            assert icon.get("state", {}).keys() <= states
+        if isinstance(each, EventEntityDescription):
+            types = set(each.event_types or ())
+            for shown in (name, icon):
+                told = shown["state_attributes"]["event_type"]["state"]
+                assert told.keys() == types
+        assert icon["default"] not in icon.get("state", {}).values()
 
 
 def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
     """Every key of an error in the code has a text, and every text is of use."""
     code = "".join(path.read_text() for path in ROOT.glob("*.py"))
     used = set(re.findall(r'translation_key="(\w+)"', code))
-    assert words["exceptions"].keys() <= used
+    reasons = {translation_key(reason) for reason in Reason}
+    activity = {f"activity_{type_}" for type_ in (JobEventType.STARTED, *ENDS)}
+    activity |= set(re.findall(r'"(activity_\w+)"', code))
+    assert words["exceptions"].keys() <= used | reasons | activity
+    assert reasons | activity <= words["exceptions"].keys()
     for error in words["config"]["error"]:
         assert f'"{error}"' in code, error
     for error in words["options"]["error"]:
@@ -110,9 +139,12 @@ def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
 
 def test_issues_are_translated(words: dict[str, Any]) -> None:
     """Each repair issue says what is the matter, and what to do or that it can be mended."""
-    code = (ROOT / "issues.py").read_text() + (ROOT / "places" / "watch.py").read_text()
+    code = "".join(path.read_text() for path in ROOT.rglob("*.py"))
     problems = {"unreachable", "token_refused", "version"}
     assert words["issues"].keys() == {
+        "approval",
+        "certificate_expired",
+        "certificate_expires",
         "journal_set_aside",
         "storage",
         "taken_over",
@@ -123,22 +155,3 @@ def test_issues_are_translated(words: dict[str, Any]) -> None:
         assert f'"{key}"' in code or key.partition("_")[2] in problems
         assert text["title"]
         assert ("description" in text) != ("fix_flow" in text), key
-
-
-def test_quality_scale() -> None:
-    """Each rule is done, or there is a word about why not."""
-    scale = load_yaml_dict(ROOT / "quality_scale.yaml")
-    for name, rule in scale["rules"].items():
-        if rule != "done":
-            assert rule["status"] in {"done", "exempt", "todo"}, name
-            assert rule["comment"], name
-
-
-def _texts(
-    tree: dict[str, Any], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _texts(value, (*path, key))
-        else:
-            yield (*path, key), value

@@ -1,10 +1,12 @@
 """What a user is told to mend, and what mends it."""
 
+import asyncio
 from datetime import timedelta
 import errno
 import os
 from pathlib import Path
 import pwd
+import re
 from typing import Any
 from unittest.mock import patch
 
@@ -18,11 +20,16 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator 
 
 from custom_components.aws_iot_jobs.aws_iot.errors import TakenOverError
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
+from custom_components.aws_iot_jobs.const import DOMAIN
+from custom_components.aws_iot_jobs.issues import Issue
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobState
+from custom_components.aws_iot_jobs.runner.client import RunnerUnreachableError
 from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
+from homeassistant.config_entries import ConfigEntryDisabler, OperationNotAllowed
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_component import async_update_entity
+from homeassistant.loader import async_get_integration
 
 from .conftest import THING
 from .fake_agent import FakeAgent
@@ -111,6 +118,60 @@ async def test_another_client_uses_the_name(
     assert issues(hass)
 
 
+async def test_name_is_left_to_the_other_client(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """A click disables the thing here, and ends the fight."""
+    await set_up_repairs(hass)
+    agent.push(TAKEN_OVER)
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    assert not agent.stopping.is_set()
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert agent.stopping.is_set()
+    assert entry.disabled_by is ConfigEntryDisabler.USER
+    assert not issues(hass)
+
+
+async def test_thing_that_cannot_be_disabled(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """Where Home Assistant refuses, it says why, and the notice stays."""
+    await set_up_repairs(hass)
+    agent.push(TAKEN_OVER)
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    with patch.object(
+        hass.config_entries,
+        "async_set_disabled_by",
+        side_effect=OperationNotAllowed("it is being set up"),
+    ):
+        form = await confirm(client, form)
+    assert form["errors"] == {"base": "not_disabled"}
+    assert form["description_placeholders"]["reason"] == "it is being set up"
+    assert issues(hass)
+
+
+async def test_each_notice_leads_to_what_to_do(hass: HomeAssistant) -> None:
+    """Learn more opens the part of the documentation that is about the notice."""
+    integration = await async_get_integration(hass, DOMAIN)
+    assert integration.documentation
+    page = Path(__file__).parents[2] / "docs" / "repairs.md"
+    headings = re.findall("^## (.*)$", page.read_text(), re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    expected = {
+        f"{integration.documentation}/blob/main/docs/repairs.md#{anchor}"
+        for anchor in anchors
+    }
+    assert {issue.learn_more_url for issue in Issue} == expected
+
+
 async def test_nothing_is_told_of_a_thing_that_is_gone(
     hass: HomeAssistant, entry: MockConfigEntry, agent: FakeAgent
 ) -> None:
@@ -167,7 +228,7 @@ async def test_handler_that_may_not_run(
     handler.write_text("#!/bin/sh\n")
     handler.chmod(0o755)
     assert not issues(hass)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     (issue,) = await shown(hass)
     assert issue.translation_key == "handler_permissions"
     assert issue.translation_placeholders is not None
@@ -202,10 +263,10 @@ async def test_mended_by_hand(
     """A repair that is not needed any more goes away by itself."""
     handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
     handler.touch(mode=0o644)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     handler.chmod(0o700)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await gone(hass)
 
 
@@ -221,7 +282,7 @@ async def test_handler_that_cannot_be_mended(
     outside = directory.parent / "outside.sh"
     outside.touch(mode=0o700)
     (directory / "link.sh").symlink_to(outside)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await open_repair(client, issues(hass)[0])
@@ -250,7 +311,7 @@ async def test_handlers_of_others_are_left_to_a_person(
     nobody = pwd.getpwnam("nobody")
     for handler in foreign:
         os.chown(handler, nobody.pw_uid, nobody.pw_gid)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await confirm(client, await open_repair(client, issues(hass)[0]))
@@ -270,6 +331,69 @@ async def test_handlers_of_others_are_left_to_a_person(
     assert not issues(hass)
 
 
+async def test_newer_fault_of_handlers_outlasts_a_repair_that_looks_at_an_older_one(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """What was found after the look of a repair is told, and not taken for mended."""
+    await set_up_repairs(hass)
+    watch = entry.runtime_data.watch
+    answers: list[asyncio.Future[dict[str, str | None]]]
+    answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    looks = iter(answers)
+    asked = asyncio.Event()
+
+    async def handlers() -> dict[str, str | None]:
+        look = next(looks)
+        asked.set()
+        return await look
+
+    handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
+    handler.touch(mode=0o644)
+    await watch.async_look()
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    with patch.object(watch.place, "async_handlers", handlers):
+        confirming = hass.async_create_task(confirm(client, form))
+        await asked.wait()
+        looking = hass.async_create_task(watch.async_look(), eager_start=True)
+        answers[1].set_result({"new.sh": "its mode is 777"})
+        await looking
+        answers[0].set_result({"hello.sh": None})
+        form = await confirming
+    assert form["errors"] == {"base": "permissions_not_set"}
+    assert form["description_placeholders"]["reason"] == "its mode is 777"
+    (issue,) = issues(hass)
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["handlers"] == "new.sh"
+    assert (await confirm(client, form))["type"] == "create_entry"
+    assert not issues(hass)
+
+
+async def test_runner_that_goes_away_in_a_repair(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    agent: FakeAgent,
+) -> None:
+    """Where nobody can say whether it is mended, it is not said to be."""
+    await set_up_repairs(hass)
+    watch = entry.runtime_data.watch
+    handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
+    handler.touch(mode=0o644)
+    await watch.async_look()
+    client = await hass_client()
+    form = await open_repair(client, issues(hass)[0])
+    gone_away = RunnerUnreachableError("nobody answers")
+    with patch.object(watch.place, "async_handlers", side_effect=gone_away):
+        form = await confirm(client, form)
+    assert form["errors"] == {"base": "permissions_not_set"}
+    assert form["description_placeholders"]["reason"] == "nobody answers"
+    assert issues(hass)
+
+
 async def test_permissions_that_cannot_be_set(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,
@@ -280,7 +404,7 @@ async def test_permissions_that_cannot_be_set(
     await set_up_repairs(hass)
     handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
     handler.touch(mode=0o644)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await open_repair(client, issues(hass)[0])
@@ -308,7 +432,7 @@ async def test_thing_that_is_not_set_up(
     await set_up_repairs(hass)
     handler = Path(hass.config.path("aws_iot_jobs", "handlers", "hello.sh"))
     handler.touch(mode=0o644)
-    await async_update_entity(hass, "sensor.thing_1_job")
+    await async_update_entity(hass, "sensor.thing_1_current_job")
     await shown(hass)
     client = await hass_client()
     form = await open_repair(client, issues(hass)[0])

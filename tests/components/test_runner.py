@@ -28,6 +28,7 @@ from custom_components.aws_iot_jobs.const import (
 from custom_components.aws_iot_jobs.jobs.journal import Journal
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobProgress, JobState
 from custom_components.aws_iot_jobs.jobs.record import JobRecord
+from custom_components.aws_iot_jobs.places.app import AppError
 from custom_components.aws_iot_jobs.places.runners import (
     RunnerKind,
     RunnerSettings,
@@ -43,7 +44,6 @@ from custom_components.aws_iot_jobs.runner.model import (
     StepRequest,
 )
 from custom_components.aws_iot_jobs.storage import SecretStore, thing_directory
-from homeassistant.components.hassio import AddonError
 from homeassistant.components.hassio.const import DATA_COMPONENT
 from homeassistant.components.hassio.handler import HassIO
 from homeassistant.config_entries import (
@@ -61,10 +61,10 @@ from homeassistant.util.dt import utcnow
 
 from ..runner_service import RunnerService, free_port
 from .conftest import THING
+from .dialog import Form, in_sections, sections_of, settled, submit
 from .fake_agent import FakeAgent
 from .fake_supervisor import SLUG, TOKEN, FakeSupervisor
 from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
-from .test_config_flow import Form, form, form_again, upload  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
@@ -96,11 +96,11 @@ async def supervisor(
         await app.stop()
 
 
-async def _menu(hass: HomeAssistant, form: Form) -> ConfigFlowResult:  # noqa: F811
+async def _menu(hass: HomeAssistant, form: Form) -> ConfigFlowResult:
     flow = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
-    menu = await hass.config_entries.flow.async_configure(flow["flow_id"], form)
+    menu = await submit(hass, flow, form)
     assert menu["type"] is FlowResultType.MENU
     return menu
 
@@ -111,19 +111,11 @@ async def _go(
     return await hass.config_entries.flow.async_configure(flow["flow_id"], values)
 
 
-async def _settled(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
-    """Wait until a flow shows no progress any more."""
-    while flow["type"] is FlowResultType.SHOW_PROGRESS:
-        await hass.async_block_till_done()
-        flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
-    return flow
-
-
 async def test_runner_at_an_address(
     hass: HomeAssistant,
     check_connection: AsyncMock,
     agents: list[FakeAgent],
-    form: Form,  # noqa: F811
+    form: Form,
     runner: RunnerService,
 ) -> None:
     """Each fault is told at its field; with all corrected, handlers run there."""
@@ -153,7 +145,7 @@ async def test_app_is_installed_and_started(
     hass: HomeAssistant,
     check_connection: AsyncMock,
     agents: list[FakeAgent],
-    form: Form,  # noqa: F811
+    form: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """With a Supervisor, all that it takes to run handlers in the app is one choice."""
@@ -161,21 +153,27 @@ async def test_app_is_installed_and_started(
     supervisor.refuse = {f"POST store/addons/{SLUG}/install"}
     menu = await _menu(hass, form)
     assert menu["menu_options"] == ["app", "local", "address"]
-    flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    flow = await settled(hass, await _go(hass, menu, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
-    assert flow["description_placeholders"] is not None
-    assert "it is refused" in flow["description_placeholders"]["reason"]
+    assert _reason(flow) == (
+        "Supervisor cannot install the AWS IoT Jobs app: Supervisor's log tells more"
+    )
+
+    supervisor.refuse = {f"GET store/addons/{SLUG}"}
+    flow = await settled(hass, await _go(hass, flow, next_step_id="app"))
+    assert flow["step_id"] == "app_failed"
+    assert "Supervisor does not tell of" in _reason(flow)
 
     supervisor.refuse = {f"POST addons/{SLUG}/start"}
-    flow = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    flow = await settled(hass, await _go(hass, flow, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
 
     supervisor.refuse = {"GET addons"}
-    flow = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    flow = await settled(hass, await _go(hass, flow, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
 
     supervisor.refuse = set()
-    result = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    result = await settled(hass, await _go(hass, flow, next_step_id="app"))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     entry = result["result"]
     assert entry.data[CONF_RUNNER]["slug"] == SLUG
@@ -188,8 +186,8 @@ async def test_app_is_installed_and_started(
 async def test_page_reload_while_the_app_is_installed(
     hass: HomeAssistant,
     check_connection: AsyncMock,
-    form: Form,  # noqa: F811
-    form_again: Form,  # noqa: F811
+    form: Form,
+    form_again: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """The installation goes on, once, and the next dialog waits for it."""
@@ -203,7 +201,7 @@ async def test_page_reload_while_the_app_is_installed(
     with pytest.raises(UnknownFlow):
         await hass.config_entries.flow.async_configure(left["flow_id"])
     supervisor.may_install.set()
-    result = await _settled(hass, again)
+    result = await settled(hass, again)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert supervisor.requests.count(f"POST store/addons/{SLUG}/install") == 1
     await hass.async_block_till_done()
@@ -213,8 +211,8 @@ async def test_page_reload_while_the_app_is_installed(
 async def test_page_reload_while_the_app_is_awaited(
     hass: HomeAssistant,
     check_connection: AsyncMock,
-    form: Form,  # noqa: F811
-    form_again: Form,  # noqa: F811
+    form: Form,
+    form_again: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """Nobody waits for the app in a dialog that has made room for another."""
@@ -230,7 +228,7 @@ async def test_page_reload_while_the_app_is_awaited(
 
 
 async def _asked(supervisor: FakeSupervisor, request: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while request not in supervisor.requests:
             await asyncio.sleep(0.01)
 
@@ -238,13 +236,13 @@ async def _asked(supervisor: FakeSupervisor, request: str) -> None:
 async def test_app_that_is_not_in_its_repository(
     hass: HomeAssistant,
     check_connection: AsyncMock,
-    form: Form,  # noqa: F811
+    form: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """An app that does not exist, for this machine perhaps, is told of: not waited for."""
     supervisor.in_store = supervisor.published = False
     menu = await _menu(hass, form)
-    flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    flow = await settled(hass, await _go(hass, menu, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
     assert _reason(flow) == "The AWS IoT Jobs app is not in its repository"
     assert "POST store/repositories" in supervisor.requests
@@ -255,7 +253,7 @@ async def test_app_that_does_not_pair(
     hass: HomeAssistant,
     check_connection: AsyncMock,
     agents: list[FakeAgent],
-    form: Form,  # noqa: F811
+    form: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """An app that never tells where it is is given up, and can be tried again."""
@@ -265,13 +263,13 @@ async def test_app_that_does_not_pair(
         patch("custom_components.aws_iot_jobs.places.app.PAIRING_SECONDS", 0.5),
         patch("custom_components.aws_iot_jobs.places.app.PAIRING_POLL_SECONDS", 0.1),
     ):
-        flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+        flow = await settled(hass, await _go(hass, menu, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
     assert _reason(flow) == "The AWS IoT Jobs app does not answer within 0.5 s"
     assert supervisor.requests.count("GET discovery") > 1
 
     supervisor.announces = True
-    result = await _settled(hass, await _go(hass, flow, next_step_id="app"))
+    result = await settled(hass, await _go(hass, flow, next_step_id="app"))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(result["result"].entry_id)
@@ -280,13 +278,13 @@ async def test_app_that_does_not_pair(
 async def test_app_of_another_version(
     hass: HomeAssistant,
     check_connection: AsyncMock,
-    form: Form,  # noqa: F811
+    form: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """To wait for an app of another version would be in vain."""
     menu = await _menu(hass, form)
     with _newer_integration():
-        flow = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+        flow = await settled(hass, await _go(hass, menu, next_step_id="app"))
     assert flow["step_id"] == "app_failed"
     assert "speaks version 1 of its interface, not 2" in _reason(flow)
 
@@ -321,7 +319,7 @@ async def test_discovered_app_offers_set_up(
     hass: HomeAssistant,
     check_connection: AsyncMock,
     agents: list[FakeAgent],
-    form: Form,  # noqa: F811
+    form: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """An app that nobody uses yet asks for a thing, and is used at once."""
@@ -329,7 +327,7 @@ async def test_discovered_app_offers_set_up(
     supervisor.installed = supervisor.started = True
     flow = await _discover(hass, _discovered(supervisor))
     assert flow["step_id"] == "user"
-    result = await _settled(hass, await _go(hass, flow, **form))
+    result = await submit(hass, flow, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     entry = result["result"]
     assert entry.unique_id == THING
@@ -342,18 +340,18 @@ async def test_page_reload_in_the_dialog_of_a_discovered_app(
     hass: HomeAssistant,
     check_connection: AsyncMock,
     agents: list[FakeAgent],
-    form: Form,  # noqa: F811
-    form_again: Form,  # noqa: F811
+    form: Form,
+    form_again: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """The offer stays one, goes by the app, and does not keep the name of its thing."""
     await supervisor.runner.start()
     flow = await _discover(hass, _discovered(supervisor))
     with patch(
-        "custom_components.aws_iot_jobs.config_flow.async_get_manager",
-        side_effect=AddonError("it is broken"),
+        "custom_components.aws_iot_jobs.app_flow.async_get_manager",
+        side_effect=AppError("it is broken"),
     ):
-        left = await _go(hass, flow, **form)
+        left = await submit(hass, flow, form)
     assert left["step_id"] == "app_failed"
 
     assert (await _discover(hass, _discovered(supervisor)))["type"] is (
@@ -396,6 +394,17 @@ async def test_things_follow_the_app(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_app_that_things_do_not_use(
+    hass: HomeAssistant, entry: MockConfigEntry, supervisor: FakeSupervisor
+) -> None:
+    """Who has a thing whose handlers run elsewhere is not offered another."""
+    await supervisor.runner.start()
+    before = dict(entry.data)
+    flow = await _discover(hass, _discovered(supervisor))
+    assert flow["reason"] == "already_configured"
+    assert entry.data == before
+
+
 async def test_what_is_not_the_app(
     hass: HomeAssistant, supervisor: FakeSupervisor
 ) -> None:
@@ -424,13 +433,9 @@ async def test_change_of_place(
     await hass.async_block_till_done()
     assert isinstance(agents[-1].runner, RunnerClient)
     options = await hass.config_entries.options.async_init(entry.entry_id)
-    assert options["data_schema"] is not None
-    assert [str(key) for key in options["data_schema"].schema] == [
-        "default_timeout",
-        "outage_allowance",
-    ]
+    assert sections_of(options)["handlers"] == {"default_timeout"}
     result = await hass.config_entries.options.async_configure(
-        options["flow_id"], {"default_timeout": {"minutes": 1}}
+        options["flow_id"], in_sections(options, {"default_timeout": {"minutes": 1}})
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
@@ -566,7 +571,7 @@ async def test_app_refuses_the_token(
     page = await open_repair(client, issue)
     assert (await confirm(client, page))["type"] == "create_entry"
     await hass.async_block_till_done()
-    assert await entry.runtime_data.watch.async_look() == {}
+    await entry.runtime_data.watch.async_look()
     assert not issues(hass)
     secrets = await SecretStore(hass, THING).async_load()
     assert secrets[CONF_RUNNER_TOKEN] == supervisor.runner.token
@@ -626,7 +631,7 @@ async def test_offer_goes_away_when_the_app_is_used(
     hass: HomeAssistant,
     check_connection: AsyncMock,
     agents: list[FakeAgent],
-    form: Form,  # noqa: F811
+    form: Form,
     supervisor: FakeSupervisor,
 ) -> None:
     """Who sets the app up by hand is not offered it once more."""
@@ -634,7 +639,7 @@ async def test_offer_goes_away_when_the_app_is_used(
     supervisor.installed = supervisor.started = True
     await _discover(hass, _discovered(supervisor))
     menu = await _menu(hass, form)
-    result = await _settled(hass, await _go(hass, menu, next_step_id="app"))
+    result = await settled(hass, await _go(hass, menu, next_step_id="app"))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     assert not hass.config_entries.flow.async_progress()

@@ -58,7 +58,7 @@ class Watched:
         )
         self._hass = hass
         self._place = SlowPlace()
-        self._looks: list[asyncio.Task[dict[str, str]]] = []
+        self._looks: list[asyncio.Task[None]] = []
         # The first look is of the start, and nobody waits for it.
         self.watch.async_start(cast(Place, self._place))
 
@@ -68,14 +68,14 @@ class Watched:
         self._looks.append(task)
         return len(self._looks)
 
-    async def answer(self, look: int, answer: Handlers | Exception) -> dict[str, str]:
-        """Answer a look, and return what it found."""
+    async def answer(self, look: int, answer: Handlers | Exception) -> None:
+        """Answer a look, and wait for its end."""
         future = self._place.looks[look]
         if isinstance(answer, Exception):
             future.set_exception(answer)
         else:
             future.set_result(answer)
-        return await self._looks[look - 1]
+        await self._looks[look - 1]
 
     async def answer_the_first(self) -> None:
         """Answer the look of the start: all is well."""
@@ -117,10 +117,9 @@ async def test_older_look_does_not_bring_back_what_is_mended(
     older, old_of_handlers, newer = watched.look(), watched.look(), watched.look()
     await watched.answer(newer, {})
     await watched.answer(older, REFUSED)
-    # Who asked is told what was found, all the same.
-    found = await watched.answer(old_of_handlers, {"hello.sh": "its mode is 755"})
-    assert found == {"hello.sh": "its mode is 755"}
+    await watched.answer(old_of_handlers, {"hello.sh": "its mode is 755"})
     assert not issues(hass)
+    assert not watched.watch.handler_problems
     assert watched.watch.problem is None
 
 
@@ -132,6 +131,20 @@ async def test_older_look_does_not_hide_a_problem_that_was_told_meanwhile(
     watched.watch.async_take_problem(REFUSED)
     await watched.answer(look, {"hello.sh": None})
     assert _shown(hass) == ["runner_token_refused"]
+
+
+@pytest.mark.parametrize("told", [None, REFUSED])
+async def test_what_is_told_of_the_runner_does_not_hide_what_a_look_finds_of_handlers(
+    hass: HomeAssistant, watched: Watched, told: RunnerTokenError | None
+) -> None:
+    """Whether a runner answers says nothing of its handlers: the look's answer counts."""
+    look, later = watched.look(), watched.look()
+    watched.watch.async_take_problem(told)
+    await watched.answer(look, {"hello.sh": "its mode is 755"})
+    assert "handler_permissions" in _shown(hass)
+    watched.watch.async_take_problem(told)
+    await watched.answer(later, {})
+    assert "handler_permissions" not in _shown(hass)
 
 
 async def test_looks_in_their_order(hass: HomeAssistant, watched: Watched) -> None:

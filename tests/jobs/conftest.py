@@ -10,6 +10,7 @@ import pytest
 import pytest_socket
 
 from custom_components.aws_iot_jobs.jobs.agent import Agent
+from custom_components.aws_iot_jobs.jobs.events import JobEvent
 from custom_components.aws_iot_jobs.jobs.model import AgentState
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
@@ -52,6 +53,7 @@ class Device:
     handlers: Path
     grace: float = 2.0
     states: list[AgentState] = field(default_factory=list)
+    events: list[JobEvent] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _task: asyncio.Task[None] | None = None
     _agent: Agent | None = None
@@ -81,6 +83,7 @@ class Device:
             self.settings, LocalRunner(self.handlers, work, grace=self.grace)
         )
         self._agent.subscribe(self._note)
+        self._agent.subscribe_events(self.events.append)
         self._task = asyncio.create_task(self._agent.run())
 
     async def stop(self) -> None:
@@ -136,7 +139,8 @@ async def stopped_device(broker: Broker, tmp_path: Path) -> AsyncIterator[Device
 
 @pytest.fixture
 async def device(stopped_device: Device, service: FakeJobsService) -> Device:
-    """Return a thing whose agent is connected."""
+    """Return a thing whose agent is connected, and has asked for a job in vain."""
     await stopped_device.start()
     await stopped_device.connected()
+    await service.until(lambda: bool(service.requests))
     return stopped_device

@@ -63,11 +63,13 @@ async def test_keeps_within_the_minimal_policy(
 
 
 async def test_nothing_runs_before_aws_has_accepted_in_progress(
-    device: Device, service: FakeJobsService, tmp_path: Path
+    stopped_device: Device, service: FakeJobsService, tmp_path: Path
 ) -> None:
     """While the first update goes unanswered, no step has run."""
     service.faults.reject.extend([None, "RequestThrottled"])
+    # AWS announces it while nobody listens, so that start-next says nothing of it.
     job = service.create_job(document(command_step(f"touch,{tmp_path / 'ran'}")))
+    await stopped_device.start()
     await service.until(lambda: len(service.requests) >= 2)
     assert not (tmp_path / "ran").exists()
     await service.ended(job)

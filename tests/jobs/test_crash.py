@@ -15,7 +15,7 @@ from .documents import document, handler_step
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 # With the last of them, all is over before the crash.
-_ALL_DEEDS = 28
+_ALL_DEEDS = 34
 _NOTE = "#!/bin/sh\necho $AWS_IOT_JOBS_STEP.$AWS_IOT_JOBS_ATTEMPT >>"
 
 

@@ -17,6 +17,7 @@ from custom_components.aws_iot_jobs.jobs.document import (
     split_command,
 )
 from custom_components.aws_iot_jobs.jobs.errors import InvalidJobDocumentError
+from custom_components.aws_iot_jobs.jobs.reasons import Sentence, read
 from custom_components.aws_iot_jobs.runner.model import CommandCall, HandlerCall
 
 from .documents import command_step, document, handler_step
@@ -26,7 +27,9 @@ def problem(found: Any) -> str:
     """Return what is wrong with a document."""
     with pytest.raises(InvalidJobDocumentError) as raised:
         parse_job_document(found)
-    return str(raised.value)
+    told = str(raised.value)
+    assert isinstance(read(told), Sentence), "it cannot be told in other languages"
+    return told
 
 
 def parsed_step(**fields: Any) -> Step:

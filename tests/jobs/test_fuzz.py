@@ -23,6 +23,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunOutcome,
     RunResult,
     RunTrace,
+    StepCheck,
     StepRequest,
 )
 
@@ -152,6 +153,9 @@ class _InstantRunner:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return RunResult(outcome=RunOutcome.EXITED, exit_status=0)
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        return StepCheck()
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         return RunTrace.LOST

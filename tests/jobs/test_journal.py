@@ -76,9 +76,9 @@ async def test_the_last_job_is_kept_beside_the_next_one(tmp_path: Path) -> None:
     )
     await Journal(tmp_path).end(last)
     journal = Journal(tmp_path)
-    assert await journal.load() == JournalContent(last_job=last)
+    assert await journal.load() == JournalContent(last_job=last, jobs_failed=1)
     await journal.save(_RECORD)
-    known = JournalContent(record=_RECORD, last_job=last)
+    known = JournalContent(record=_RECORD, last_job=last, jobs_failed=1)
     assert await Journal(tmp_path).load() == known
 
 

@@ -155,12 +155,14 @@ async def test_lost_requests_and_answers_are_made_good(
 
 
 async def test_throttling_and_internal_errors_are_waited_out(
-    device: Device, service: FakeJobsService
+    stopped_device: Device, service: FakeJobsService
 ) -> None:
     """They are no answers."""
     codes = ["RequestThrottled", None, "InternalError", None, "RequestThrottled", ""]
     service.faults.reject.extend(codes)
-    job = await service.ended(service.create_job(document(command_step("true"))))
+    job = service.create_job(document(command_step("true")))
+    await stopped_device.start()
+    await service.ended(job)
     assert job.status == "SUCCEEDED"
     assert not service.faults.reject
 

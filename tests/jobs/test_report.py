@@ -13,8 +13,8 @@ from custom_components.aws_iot_jobs.jobs.report import (
     final_details,
     judge_step,
     reason_details,
+    reason_of_step,
     running_details,
-    step_label,
     stricter_details,
     success_reason,
 )
@@ -225,22 +225,22 @@ def test_allow_std_err_excuses_no_failure() -> None:
 # Reasons
 
 
-def test_a_label_names_the_step() -> None:
+def test_a_reason_names_the_step() -> None:
     """The final one is not counted."""
     found = JobDocument(
         steps=(step(name="a"), step(name="b's")), final_step=step(name="c")
     )
-    assert [step_label(found, index) for index in range(3)] == [
-        "step 1 of 2 'a'",
-        """step 2 of 2 "b's\"""",
-        "final step 'c'",
+    assert [reason_of_step(found, index, "?") for index in range(3)] == [
+        "step 1 of 2 'a': ?",
+        """step 2 of 2 "b's": ?""",
+        "final step 'c': ?",
     ]
 
 
 def test_a_long_name_leaves_room_for_what_happened() -> None:
     """A document may have a name of 30 KB."""
     found = JobDocument(steps=(step(name="x" * 30_000),))
-    assert step_label(found, 0) == f"step 1 of 1 '{'x' * 100}…'"
+    assert reason_of_step(found, 0, "?") == f"step 1 of 1 '{'x' * 100}…': ?"
 
 
 def test_success_tells_of_what_was_ignored() -> None:
@@ -267,10 +267,10 @@ def test_success_tells_of_what_was_ignored() -> None:
 
 @pytest.mark.alone
 async def test_a_running_job_says_where_it_is(
-    device: Device, service: FakeJobsService
+    stopped_device: Device, service: FakeJobsService
 ) -> None:
     """Quick changes come together in one update; what comes last is always sent."""
-    gate = device.handlers / "gate"
+    gate = stopped_device.handlers / "gate"
     wait = f"sh,-c,until [ -e {gate} ]; do sleep 0.01; done; rm {gate}"
     job = service.create_job(
         document(
@@ -279,6 +279,7 @@ async def test_a_running_job_says_where_it_is(
             finalStep=command_step(wait, name="last"),
         )
     )
+    await stopped_device.start()
     for name, index in (("slow", "31"), ("last", "32")):
         await service.until(lambda name=name: job.status_details.get("step") == name)  # type: ignore[misc]
         assert job.status_details == {

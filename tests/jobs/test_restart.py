@@ -115,8 +115,8 @@ async def test_a_result_that_aws_did_not_accept_is_sent_after_the_restart(
 ) -> None:
     """The steps are not run again for it."""
     device.handler("note.sh", _NOTE)
-    # start-next, begin; then nothing more gets through.
-    service.faults.reject.extend([None, None] + ["InternalError"] * 50)
+    # start-next; then nothing more gets through.
+    service.faults.reject.extend([None] + ["InternalError"] * 50)
     job = service.create_job(document(handler_step("note.sh", str(ledger.file))))
     await service.until(
         lambda: any(
@@ -231,14 +231,12 @@ async def test_of_a_job_only_its_result_is_left_on_disk(
     await service.ended(service.create_job(document(command_step("true"))))
     await device.until(lambda state: state.last_job is not None)
     last_job = device.state.last_job
-    left = [
-        Path(folder, name)
-        for folder, _, names in os.walk(device.settings.directory)
-        for name in names
-    ]
-    assert left == [device.settings.directory / "journal.log"]
-    assert list((device.settings.directory / "work").iterdir()) == []
     await device.stop()
+    left = {
+        name for _, _, names in os.walk(device.settings.directory) for name in names
+    }
+    assert left == {"history.log", "journal.log"}
+    assert list((device.settings.directory / "work").iterdir()) == []
     await device.start()
     await device.connected()
     assert device.state.last_job == last_job

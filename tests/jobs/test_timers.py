@@ -99,7 +99,7 @@ def test_the_allowance_can_be_another(allowance: float, minutes: int) -> None:
 
 
 async def test_a_step_with_a_timeout_is_ended_and_the_reason_says_so(
-    device: Device, service: FakeJobsService
+    stopped_device: Device, service: FakeJobsService
 ) -> None:
     """AWS has a timer for it meanwhile, for when this thing is gone."""
     job = service.create_job(
@@ -109,6 +109,7 @@ async def test_a_step_with_a_timeout_is_ended_and_the_reason_says_so(
             command_step("true"),
         )
     )
+    await stopped_device.start()
     await service.ended(job)
     assert job.status == "FAILED"
     assert job.status_details["reason"] == "step 2 of 3 'long': timed out after 0.5 s"

@@ -1,6 +1,8 @@
 """What a process writes: its end is kept, its amount does not matter."""
 
 import asyncio
+from datetime import UTC, datetime
+from itertools import pairwise
 import json
 import os
 from pathlib import Path
@@ -11,7 +13,7 @@ import time
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.aws_iot_jobs.runner.local import EVENT_OUTPUT_LIMIT
+from custom_components.aws_iot_jobs.runner import telling
 from custom_components.aws_iot_jobs.runner.model import (
     RunEvent,
     RunOutput,
@@ -131,15 +133,80 @@ async def test_many_lines_do_not_end_a_process(bench: Bench) -> None:
     assert len(result.stdout) == TAIL_BYTES
 
 
-async def test_a_run_tells_its_output_as_it_comes_up_to_a_limit(bench: Bench) -> None:
-    """Whoever follows it gets the beginning; the end is in the result."""
-    run = asyncio.create_task(bench.shell("echo first; echo second >&2; seq 1000000"))
+async def test_a_run_tells_its_output_as_it_comes(bench: Bench) -> None:
+    """And when it was read."""
+    run = asyncio.create_task(bench.shell("echo first; sleep 0.3; echo second >&2"))
     await bench.said(b"first\n")
-    result = await run
-    assert len(bench.output) == EVENT_OUTPUT_LIMIT
-    told = [event for event in bench.events if isinstance(event, RunOutput)]
-    assert any(event.stream is Stream.STDERR for event in told)
-    assert result.stdout.endswith("1000000\n")
+    assert not run.done()
+    before = datetime.now(UTC)
+    await run
+    told = _told(bench)
+    assert [event.stream for event in told] == [Stream.STDOUT, Stream.STDERR]
+    assert told[0].at < before < told[1].at
+
+
+async def test_streams_are_told_in_the_order_in_which_they_are_read() -> None:
+    """Where all can be told, and what comes at once is still told in one go."""
+    told: list[RunEvent] = []
+    it = telling.Telling("run", told.append)
+    for stream, text in (
+        (Stream.STDOUT, b"1"),
+        (Stream.STDOUT, b"2"),
+        (Stream.STDERR, b"3"),
+        (Stream.STDOUT, b"4"),
+    ):
+        it.feed(stream, bytearray(text), 1)
+    it.end()
+    assert [e.data for e in told if isinstance(e, RunOutput)] == [b"12", b"3", b"4"]
+
+
+async def test_of_a_flood_the_beginning_the_newest_and_the_end_are_told(
+    bench: Bench,
+) -> None:
+    """Of both streams; offsets tell what is missing."""
+    script = "seq 900000 1800000 >&2 & seq 900000 1800000; sleep 0.6; seq 5; wait"
+    run = asyncio.create_task(bench.shell(script))
+    # It is told while the process still runs, which writes nothing to be told after.
+    await bench.said(b"1800000\n")
+    assert not run.done()
+    assert (await run).exit_status == 0
+    written = "".join(f"{number}\n" for number in range(900_000, 1_800_001)).encode()
+    for stream, ending in (
+        (Stream.STDOUT, b"1\n2\n3\n4\n5\n"),
+        (Stream.STDERR, b""),
+    ):
+        told = [event for event in _told(bench) if event.stream is stream]
+        everything = written + ending
+        for event in told:
+            assert everything[event.offset : event.end] == event.data
+        assert told[-1].end == len(everything)
+        missing = told[0].offset + sum(b.offset - a.end for a, b in pairwise(told))
+        assert missing == len(everything) - sum(len(event.data) for event in told) > 0
+    assert _told(bench)[0].offset == 0
+    assert telling.BUDGET_BYTES < len(bench.output) < telling.BUDGET_BYTES + 900_000
+
+
+async def test_a_step_that_writes_steadily_is_told_all_its_life(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A budget that is spent grows again."""
+    monkeypatch.setattr(telling, "BUDGET_BYTES", 10_000)
+    script = "for _ in 1 2 3 4 5 6; do seq 1500; sleep 0.1; done"
+    assert (await bench.shell(script)).exit_status == 0
+    assert bench.output == 6 * "".join(f"{n}\n" for n in range(1, 1501)).encode()
+
+
+async def test_a_process_that_writes_line_by_line_makes_few_events(
+    bench: Bench,
+) -> None:
+    """What comes at once is told at once."""
+    await bench.shell("for i in $(seq 2000); do echo $i; done")
+    assert bench.output == "".join(f"{n}\n" for n in range(1, 2001)).encode()
+    assert len(_told(bench)) < 100
+
+
+def _told(bench: Bench) -> list[RunOutput]:
+    return [event for event in bench.events if isinstance(event, RunOutput)]
 
 
 async def test_the_end_of_a_flood_is_kept_byte_for_byte(bench: Bench) -> None:

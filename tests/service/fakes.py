@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from custom_components.aws_iot_jobs.runner import runs as runs_module
+from custom_components.aws_iot_jobs.runner import kept_events
 from custom_components.aws_iot_jobs.runner.model import (
     CommandCall,
     Runner,
@@ -11,6 +11,7 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunOutput,
     RunResult,
     RunTrace,
+    StepCheck,
     StepRequest,
     Stream,
 )
@@ -45,6 +46,10 @@ class SilentRunner(Runner):
             return RunResult(outcome=RunOutcome.STOPPED)
         return RunResult(outcome=RunOutcome.EXITED, exit_status=0)
 
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Find nothing."""
+        return StepCheck()
+
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Know of none."""
         return RunTrace.LOST
@@ -64,7 +69,7 @@ class TalkativeRunner(SilentRunner):
     ) -> RunResult:
         """Tell one event after the other, and end."""
         told = RunOutput(run_id=request.run_id, stream=Stream.STDOUT, data=b"x")
-        for _ in range(runs_module.MAX_EVENTS + 10):
+        for _ in range(kept_events.FIRST_EVENTS + kept_events.NEWEST_EVENTS + 10):
             on_event(told)
         return RunResult(outcome=RunOutcome.EXITED, exit_status=0, stdout="tail")
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pwd
 
 import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 import pytest
 
 from custom_components.aws_iot_jobs.runner import client as client_module
@@ -29,6 +31,8 @@ from custom_components.aws_iot_jobs.runner.model import (
     RunResult,
     RunStarted,
     RunTrace,
+    StepCheck,
+    StepNotCheckedError,
     StepRequest,
 )
 
@@ -728,3 +732,65 @@ async def test_a_wrong_token_is_waited_out(
     assert "wrong" not in repr(address)
     running.cancel()
     await asyncio.wait((running,))
+
+
+async def test_check(client: RunnerClient, runner_service: RunnerService) -> None:
+    """The service tells what it would run, and makes nothing for it."""
+    file = runner_service.handler("fine.sh", "#!/bin/sh\n")
+    fine = StepRequest(
+        run_id="r",
+        job_key="j",
+        call=HandlerCall(handler="fine.sh", args=("a",), path="default"),
+        run_as_user="root",
+    )
+    assert await client.check(fine) == StepCheck(path=str(file), acts_as_root=True)
+    missing = StepRequest(
+        run_id="r", job_key="j", call=HandlerCall(handler="x.sh", path="default")
+    )
+    problem = (await client.check(missing)).problem
+    assert problem == f"there is no handler 'x.sh' in {runner_service.handlers}"
+    assert not [it for it in runner_service.data.rglob("*") if "thing-1" in it.name]
+
+
+async def test_check_of_what_the_service_does_not_take(client: RunnerClient) -> None:
+    """That is a run's refusal, too."""
+    call = CommandCall(argv=("true", "x" * 300_000))
+    request = StepRequest(run_id="r", job_key="j", call=call)
+    refused = await client.run(request, lambda _: None)
+    assert refused.outcome is RunOutcome.REFUSED
+    assert await client.check(request) == StepCheck(problem=refused.detail)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (web.HTTPNotFound, "does not know how to check a step; update it"),
+        (lambda: web.json_response({"path": 1}), "is no runner that is known here"),
+        (web.HTTPUnauthorized, "does not accept the token"),
+        (web.HTTPBadGateway, "answers 502"),
+    ],
+)
+async def test_no_check(
+    session: aiohttp.ClientSession,
+    answer: Callable[[], web.StreamResponse],
+    why: str,
+) -> None:
+    """Whatever else answers, it is told why nobody can say, and asked once."""
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        response = answer()
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    app = web.Application()
+    app.router.add_post("/v1/check", respond)
+    async with TestServer(app) as server:
+        client = RunnerClient(
+            session,
+            RunnerAddress(url=str(server.make_url("/")), token="t"),
+            namespace="thing-1",
+        )
+        request = StepRequest(run_id="r", job_key="j", call=CommandCall(argv=("true",)))
+        with pytest.raises(StepNotCheckedError, match=why):
+            await client.check(request)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import contextlib
+from itertools import pairwise
 import logging
 from pathlib import Path
 import subprocess
@@ -12,7 +13,12 @@ from typing import Any
 
 import pytest
 
-from custom_components.aws_iot_jobs.runner import run_files, runs as runs_module
+from custom_components.aws_iot_jobs.runner import (
+    kept_events,
+    run_files,
+    runs as runs_module,
+)
+from custom_components.aws_iot_jobs.runner.kept_events import KeptEvents
 from custom_components.aws_iot_jobs.runner.model import (
     RunEvent,
     RunOutcome,
@@ -33,26 +39,57 @@ async def _events(runs: Runs, run_id: str, after: int = 0) -> list[Numbered]:
     return [numbered async for numbered in run.read(after)]
 
 
+@pytest.fixture
+def few_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs keep the first three and the newest two."""
+    monkeypatch.setattr(kept_events, "FIRST_EVENTS", 3)
+    monkeypatch.setattr(kept_events, "NEWEST_EVENTS", 2)
+
+
 async def test_what_is_kept_is_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few_events: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events of a run, runs with all their events, and runs; the result comes always."""
-    monkeypatch.setattr(runs_module, "MAX_EVENTS", 5)
+    """Events of a run, runs with their events, and runs; the result comes always."""
     monkeypatch.setattr(runs_module, "MAX_KEPT_WITH_OUTPUT", 2)
     monkeypatch.setattr(runs_module, "MAX_KEPT", 4)
     runs = Runs(TalkativeRunner(), tmp_path)
     for number in range(6):
         run, begun = await runs.put(request_of(number))
         assert begun
-        assert len(await _events(runs, run.run_id)) == 6
+        await _result(runs, run.run_id)
     assert runs.get("run-0") is None
     assert len(list(tmp_path.iterdir())) == 5
-    for number, kept in ((1, 1), (2, 1), (3, 6), (4, 6), (5, 6)):
+    for number in (1, 2):
+        assert [e.number for e in await _events(runs, f"run-{number}")] == [16]
+    for number in (3, 4, 5):
         events = await _events(runs, f"run-{number}")
-        assert len(events) == kept
+        assert [e.number for e in events] == [1, 2, 3, 15, 16]
         assert isinstance(events[-1].event, RunResult)
-        assert events == await _events(runs, f"run-{number}", after=100) or kept > 1
-        assert [e.number for e in events] == list(range(7 - kept, 7))
+        for after, left in ((2, [3, 15, 16]), (9, [15, 16]), (15, [16]), (100, [16])):
+            later = await _events(runs, f"run-{number}", after)
+            assert [e.number for e in later] == left
+
+
+@pytest.mark.parametrize("size", [1, 1000, 128 * 1024])
+def test_of_much_output_the_beginning_and_the_end_are_kept(size: int) -> None:
+    """And of each event where it belongs, so that a reader knows what is missing."""
+    kept = KeptEvents()
+    written = 0
+    while written < 5_000_000 and kept.last_number < 20_000:
+        data = b"x" * size
+        kept.append(
+            RunOutput(run_id="run", stream=Stream.STDOUT, data=data, offset=written)
+        )
+        written += size
+    events = [it.event for it in kept.after(0) if isinstance(it.event, RunOutput)]
+    total = sum(len(event.data) for event in events)
+    assert total <= 1024 * 1024 + 512 * 1024 + size
+    assert len(events) <= 10_000
+    assert total > min(1_400_000, 9_000 * size)
+    assert events[0].offset == 0
+    assert events[-1].end == written
+    missing = sum(b.offset - a.end for a, b in pairwise(events))
+    assert missing == written - total > 0
 
 
 async def test_a_week_old_result_is_forgotten(
@@ -445,10 +482,9 @@ async def test_an_end_that_cannot_be_saved_is_told_and_saved_later(
 
 
 async def test_a_reader_gets_the_result_of_a_run_whose_output_is_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few_events: None
 ) -> None:
     """Also when it is in the midst of it."""
-    monkeypatch.setattr(runs_module, "MAX_EVENTS", 5)
     runs = Runs(TalkativeRunner(), tmp_path)
     run, _ = await runs.put(request_of(1))
     reading = run.read(0)
@@ -459,7 +495,7 @@ async def test_a_reader_gets_the_result_of_a_run_whose_output_is_forgotten(
     rest = [numbered async for numbered in reading]
     assert first.number == 1
     assert isinstance(rest[-1].event, RunResult)
-    assert rest[-1].number == 6
+    assert rest[-1].number == 16
 
 
 async def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:

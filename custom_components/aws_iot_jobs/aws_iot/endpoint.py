@@ -9,6 +9,8 @@ has a doubt, and the client decides.
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
+import errno
+import logging
 import os
 import socket
 import ssl
@@ -17,6 +19,7 @@ from typing import Any, Final
 from . import authorities
 from .connection import ALPN_PORT, ConnectionSettings
 from .errors import (
+    ClockError,
     ConnectError,
     CredentialsError,
     EndpointError,
@@ -26,6 +29,8 @@ from .errors import (
     ServerValidityError,
     UnknownHostError,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 10
 """How long a name and a port may take to answer. The client waits less for the port."""
@@ -51,6 +56,17 @@ _EXPIRED = 10
 _SELF_SIGNED = 18
 _UNTRUSTED = {_SELF_SIGNED, 7, 19, 20, 21}
 _OTHER_NAME = {62, 64}
+
+_NETWORK_ERRORS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset",
+    errno.EHOSTUNREACH: "no way to that host",
+    errno.ENETUNREACH: "no way to that network",
+    errno.ENETDOWN: "the network is down",
+    errno.ETIMEDOUT: "no answer",
+    errno.EACCES: "this machine does not let it out",
+    errno.EPERM: "this machine does not let it out",
+}
 
 _CLIENT_CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 _VERSION_ERRORS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
@@ -162,21 +178,17 @@ async def _connect(
             f"{where} does not answer within {CONNECT_SECONDS} s"
         ) from err
     except (socket.gaierror, UnicodeError) as err:
-        reason = getattr(err, "strerror", None) or "it is no host name"
+        _LOGGER.debug("%s has no address: %s", settings.endpoint, err)
         raise UnknownHostError(
-            f"no address is known for {settings.endpoint}: {reason.lower()}"
+            f"no address is known for {settings.endpoint}{_why_unknown(err)}"
         ) from err
     except (OSError, ExceptionGroup) as err:
         errors = err.exceptions if isinstance(err, ExceptionGroup) else [err]
+        _LOGGER.debug("%s cannot be reached: %s", where, errors)
         # Their own words have the addresses, once for each.
-        reasons = {
-            os.strerror(each.errno)
-            if isinstance(each, OSError) and each.errno
-            else str(each)
-            for each in errors
-        }
+        reasons = {_why_unreachable(each) for each in errors}
         raise EndpointError(
-            f"{where} cannot be reached: {', '.join(sorted(reasons)).lower()}"
+            f"{where} cannot be reached: {', '.join(sorted(reasons))}"
         ) from err
 
 
@@ -184,6 +196,7 @@ async def _distrust(
     settings: ConnectionSettings, err: ssl.SSLCertVerificationError
 ) -> ServerCertificateError:
     """Return why a server's certificate may not be accepted, or raise it for sure."""
+    _LOGGER.debug("%s is not trusted: %s", settings.endpoint, err)
     shown = await _shown_certificate(settings)
     where = _where(settings)
     code = err.verify_code
@@ -191,7 +204,8 @@ async def _distrust(
     if code in _UNTRUSTED:
         error = ServerCertificateError(f"{where} {_signed_by(shown, code)}")
     elif code in {_EXPIRED, _NOT_YET_VALID}:
-        error = ServerValidityError(f"{where} {_dates(shown, code)}")
+        kind = ClockError if _is_before(shown) else ServerValidityError
+        error = kind(f"{where} {_dates(shown, code)}")
     elif code in _OTHER_NAME:
         names = _names(shown)
         # The client takes an address that is written where a name belongs.
@@ -203,7 +217,7 @@ async def _distrust(
     else:
         certain = False
         error = ServerCertificateError(
-            f"{where} shows a certificate that cannot be used: {err.verify_message}"
+            f"{where} shows a certificate that does not follow the rules for servers"
         )
     if certain:
         raise error from err
@@ -284,16 +298,29 @@ def _tls_error(settings: ConnectionSettings, err: ssl.SSLError) -> ConnectError:
     """Say what a failed handshake most likely means."""
     where = _where(settings)
     reason = err.reason or ""
-    words = reason.replace("_", " ").lower() or str(err)
+    _LOGGER.debug("The TLS handshake with %s fails: %s", where, err)
     if "ALERT" in reason and any(
         alert in reason for alert in _CLIENT_CERTIFICATE_ALERTS
     ):
-        return CredentialsError(f"{where} refused the certificate: {words}")
+        return CredentialsError(f"{where} refused the certificate")
     if any(error in reason for error in _VERSION_ERRORS):
-        return EndpointError(
-            f"{where} speaks no version of TLS that is known here: {words}"
-        )
-    return EndpointError(f"the TLS handshake with {where} fails: {words}")
+        return EndpointError(f"{where} speaks no version of TLS that is known here")
+    if "ALERT" in reason:
+        return EndpointError(f"{where} refused the TLS handshake")
+    return EndpointError(f"the TLS handshake with {where} fails")
+
+
+def _why_unknown(err: Exception) -> str:
+    """Say why a name has no address, where that may be no fault of the name."""
+    if isinstance(err, UnicodeError):
+        return ": it is no host name"
+    if isinstance(err, socket.gaierror) and err.errno == socket.EAI_AGAIN:
+        return ": no name server answers"
+    return ""
+
+
+def _why_unreachable(err: Exception) -> str:
+    return _NETWORK_ERRORS.get(getattr(err, "errno", None) or 0, "the network fails")
 
 
 def _is_tls(start: bytes) -> bool:
@@ -326,6 +353,12 @@ def _dates(shown: Certificate, code: int) -> str:
         return f"shows a certificate that is valid from {_as_text(begins)}, {here}"
     what = "has expired" if code == _EXPIRED else "is not valid yet"
     return f"shows a certificate whose authority's certificate {what}, {here}"
+
+
+def _is_before(shown: Certificate) -> bool:
+    """Return whether it is too early here for a certificate that a server has by now."""
+    begins = _time(shown, "notBefore")
+    return begins is not None and datetime.now(UTC) < begins
 
 
 def _time(shown: Certificate, field: str) -> datetime | None:

@@ -39,6 +39,10 @@ class ServerValidityError(ServerCertificateError):
     """The server's certificate has expired or is not valid yet, by the clock here."""
 
 
+class ClockError(ServerValidityError):
+    """The clock here is wrong: it is before the beginning of the server's certificate."""
+
+
 class CredentialsError(ConnectError):
     """AWS IoT refuses the certificate, or the key does not belong to it."""
 

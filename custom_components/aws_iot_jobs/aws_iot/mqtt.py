@@ -38,15 +38,16 @@ _NEVER_MS = 24 * 60 * 60 * 1000
 _QOS = mqtt5.QoS.AT_LEAST_ONCE
 _FIRST_FAILURE_CODE = 0x80
 
+# What the library's own words for them come to. They are for the log alone.
 _ENDPOINT_ERRORS = {
-    "AWS_IO_DNS_INVALID_NAME",
-    "AWS_IO_DNS_NO_ADDRESS_FOR_HOST",
-    "AWS_IO_DNS_QUERY_FAILED",
-    "AWS_IO_DNS_QUERY_AGAIN",
-    "AWS_IO_SOCKET_CONNECTION_REFUSED",
-    "AWS_IO_SOCKET_NO_ROUTE_TO_HOST",
-    "AWS_IO_SOCKET_NETWORK_DOWN",
-    "AWS_IO_SOCKET_TIMEOUT",
+    "AWS_IO_DNS_INVALID_NAME": "this is no host name",
+    "AWS_IO_DNS_NO_ADDRESS_FOR_HOST": "no address is known for it",
+    "AWS_IO_DNS_QUERY_FAILED": "no address is known for it",
+    "AWS_IO_DNS_QUERY_AGAIN": "no name server answers",
+    "AWS_IO_SOCKET_CONNECTION_REFUSED": "connection refused",
+    "AWS_IO_SOCKET_NO_ROUTE_TO_HOST": "no way to that host",
+    "AWS_IO_SOCKET_NETWORK_DOWN": "the network is down",
+    "AWS_IO_SOCKET_TIMEOUT": "no answer",
 }
 _SERVER_CERTIFICATE_ERRORS = {
     "AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE",
@@ -152,7 +153,7 @@ class MqttConnection:
         if (code := completion.puback.reason_code) >= _FIRST_FAILURE_CODE:
             if code == mqtt5.PubackReasonCode.NOT_AUTHORIZED:
                 raise NotAuthorizedError("iot:Publish", [topic])
-            raise ConnectError(f"AWS IoT refused a message on {topic}: {code!r}")
+            raise ConnectError(f"AWS IoT refused a message on {topic}: {_reason(code)}")
 
     async def subscribe(self, filters: tuple[str, ...]) -> None:
         """Subscribe to topic filters with QoS 1.
@@ -275,6 +276,12 @@ class _Events:
         _resolve(self.stopped, None)
 
 
+def release_threads() -> None:
+    """Let awscrt's threads end when no client uses them any more; the next one gets others."""
+    for default in (io.ClientBootstrap, io.DefaultHostResolver, io.EventLoopGroup):
+        default.release_static_default()
+
+
 def _client(
     settings: ConnectionSettings,
     timing: Timing,
@@ -312,8 +319,9 @@ def _client(
         )
     # awscrt raises a bare RuntimeError for what its TLS library does not take.
     except (exceptions.AwsCrtError, RuntimeError) as err:
+        _LOGGER.debug("The certificate or the private key is not taken: %s", err)
         raise CredentialsError(
-            f"the certificate or the private key cannot be used: {err}"
+            "the certificate or the private key cannot be used"
         ) from err
 
 
@@ -336,6 +344,11 @@ def _message(error: BaseException | None) -> str:
     return getattr(error, "message", None) or str(error or "closed")
 
 
+def _reason(code: Any) -> str:
+    """Return the name that MQTT has for a reason, in words."""
+    return str(getattr(code, "name", code)).replace("_", " ").lower()
+
+
 def _loss(data: mqtt5.LifecycleDisconnectData) -> Loss:
     if (packet := data.disconnect_packet) is None:
         return Loss(_message(data.exception), unexplained=True)
@@ -353,14 +366,16 @@ def _connect_error(
     if (connack := data.connack_packet) is not None:
         if connack.reason_code == mqtt5.ConnectReasonCode.NOT_AUTHORIZED:
             return NotAuthorizedError("iot:Connect", [f"client/{settings.thing_name}"])
-        return ConnectError(f"AWS IoT refused the connection: {connack.reason_code!r}")
+        return ConnectError(
+            f"AWS IoT refused the connection: {_reason(connack.reason_code)}"
+        )
     name = getattr(data.exception, "name", "")
-    message = _message(data.exception)
     where = f"{settings.endpoint}:{settings.port}"
+    _LOGGER.debug("No connection to %s: %s (%s)", where, data.exception, name)
     if name in _ENDPOINT_ERRORS:
-        return EndpointError(f"{where} cannot be reached: {message}")
+        return EndpointError(f"{where} cannot be reached: {_ENDPOINT_ERRORS[name]}")
     if name in _SERVER_CERTIFICATE_ERRORS:
-        return ServerCertificateError(f"{where} is not trusted: {message}")
+        return ServerCertificateError(f"{where} is not trusted")
     if name in _CREDENTIALS_ERRORS:
-        return CredentialsError(f"{where} refused the certificate: {message}")
-    return ConnectError(f"no connection to {where}: {message} ({name})")
+        return CredentialsError(f"{where} refused the certificate")
+    return ConnectError(f"no connection to {where} comes about")

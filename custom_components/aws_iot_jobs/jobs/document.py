@@ -16,6 +16,7 @@ import voluptuous as vol
 
 from ..runner.model import CommandCall, HandlerCall
 from .errors import InvalidJobDocumentError
+from .reasons import Reason
 
 SCHEMA_VERSION = "1.0"
 DEFAULT_CONDITION_TYPE = "stringEqual"
@@ -74,7 +75,7 @@ def parse_job_document(document: Any) -> JobDocument:
     Raises InvalidJobDocumentError, which names the field by its path.
     """
     if not isinstance(document, Mapping):
-        raise InvalidJobDocumentError("", "the job document is not a JSON object")
+        raise InvalidJobDocumentError("", Reason.NO_OBJECT.text())
     present = _without_absent(document)
     version = present.get("version", "")
     # As the Device Client has it: only a string is the version of a schema.
@@ -83,10 +84,10 @@ def parse_job_document(document: Any) -> JobDocument:
     if "version" in present:
         return _read(_NEW_SCHEMA, present, _new_document)
     if "steps" in present:
-        raise InvalidJobDocumentError("version", f'required ("{SCHEMA_VERSION}")')
-    raise InvalidJobDocumentError(
-        "version", f'required ("{SCHEMA_VERSION}"), or operation in the old schema'
-    )
+        missing = Reason.VERSION_MISSING
+    else:
+        missing = Reason.VERSION_OR_OPERATION_MISSING
+    raise InvalidJobDocumentError("version", missing.text(version=SCHEMA_VERSION))
 
 
 def split_command(command: str) -> tuple[str, ...]:
@@ -118,21 +119,21 @@ def _object(fields: dict[Any, Any]) -> Any:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise vol.Invalid("must be a string")
+        raise vol.Invalid(Reason.MUST_BE_TEXT.text())
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise vol.Invalid("must not hold NUL characters or lone surrogates")
+        raise vol.Invalid(Reason.MUST_BE_PLAIN_TEXT.text())
     return value
 
 
 def _any_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise vol.Invalid("must be an object")
+        raise vol.Invalid(Reason.MUST_BE_OBJECT.text())
     return value
 
 
 def _required_text(value: Any) -> str:
     if not _text(value).strip():
-        raise vol.Invalid("required")
+        raise vol.Invalid(Reason.MISSING.text())
     return str(value)
 
 
@@ -141,9 +142,9 @@ def _list_of(element: Callable[[Any], Any], *, at_least_one: bool = False) -> An
 
     def validate(value: Any) -> Any:
         if not isinstance(value, list):
-            raise vol.Invalid("must be a list")
+            raise vol.Invalid(Reason.MUST_BE_LIST.text())
         if at_least_one and not value:
-            raise vol.Invalid("must not be empty")
+            raise vol.Invalid(Reason.MUST_NOT_BE_EMPTY.text())
         return schema(value)
 
     return validate
@@ -160,7 +161,7 @@ def _argument(value: Any) -> str:
             return str(value)
         case None:
             return ""
-    raise vol.Invalid("must be a string")
+    raise vol.Invalid(Reason.MUST_BE_TEXT.text())
 
 
 def _boolean(value: Any) -> bool:
@@ -169,7 +170,7 @@ def _boolean(value: Any) -> bool:
             return value
         case str() if value.lower() in ("true", "false", ""):
             return value.lower() == "true"
-    raise vol.Invalid('must be true, false, "true" or "false"')
+    raise vol.Invalid(Reason.MUST_BE_BOOLEAN.text())
 
 
 def _count(value: Any) -> int | None:
@@ -184,7 +185,7 @@ def _count(value: Any) -> int | None:
             return int(value)
         case str() if re.fullmatch(r"[0-9]{1,9}", value):
             return int(value)
-    raise vol.Invalid("must be a whole number of 0 or more")
+    raise vol.Invalid(Reason.MUST_BE_COUNT.text())
 
 
 def _seconds(value: Any) -> float | None:
@@ -197,9 +198,7 @@ def _seconds(value: Any) -> float | None:
             return float(value)
         case str() if re.fullmatch(r"[0-9]{1,6}", value):
             return _seconds(int(value))
-    raise vol.Invalid(
-        f"must be a number of seconds, more than 0 and at most {_MAX_TIMEOUT_SECONDS}"
-    )
+    raise vol.Invalid(Reason.MUST_BE_SECONDS.text(max_seconds=_MAX_TIMEOUT_SECONDS))
 
 
 # AWS's own limit for a step timer, 10080 minutes.
@@ -207,9 +206,12 @@ _MAX_TIMEOUT_SECONDS = 10080 * 60
 
 
 def _version(value: Any) -> str:
+    if isinstance(value, list | dict):
+        raise vol.Invalid(Reason.VERSION_IS_NO_TEXT.text(version=SCHEMA_VERSION))
     if value != SCHEMA_VERSION:
-        found = "a list or an object" if isinstance(value, list | dict) else repr(value)
-        raise vol.Invalid(f'must be the string "{SCHEMA_VERSION}", not {found:.40}')
+        raise vol.Invalid(
+            Reason.OTHER_VERSION.text(version=SCHEMA_VERSION, found=f"{value!r:.40}")
+        )
     return SCHEMA_VERSION
 
 
@@ -217,18 +219,16 @@ def _action_type(value: Any) -> ActionType:
     try:
         return ActionType(_required_text(value))
     except ValueError:
-        known = " or ".join(f'"{known}"' for known in ActionType)
-        raise vol.Invalid(f"must be {known}, not {value!r:.40}") from None
+        unknown = Reason.UNKNOWN_ACTION.text(found=f"{value!r:.40}")
+        raise vol.Invalid(unknown) from None
 
 
 def _command(value: Any) -> tuple[str, ...]:
     argv = split_command(_required_text(value))
     if not argv or not argv[0]:
-        raise vol.Invalid("required: its first word is empty")
+        raise vol.Invalid(Reason.NO_PROGRAM.text())
     if any(character in argv[0] for character in _SPACES):
-        raise vol.Invalid(
-            f"its first word {argv[0]!r:.60} contains spaces; commas separate the words"
-        )
+        raise vol.Invalid(Reason.PROGRAM_WITH_SPACES.text(found=f"{argv[0]!r:.60}"))
     return argv
 
 
@@ -317,7 +317,7 @@ def _invalid_document(err: vol.Invalid) -> InvalidJobDocumentError:
         else:
             path += f".{part}" if path else str(part)
     missing = isinstance(err, vol.RequiredFieldInvalid)
-    return InvalidJobDocumentError(path, "required" if missing else err.msg)
+    return InvalidJobDocumentError(path, Reason.MISSING.text() if missing else err.msg)
 
 
 def _new_document(fields: dict[str, Any]) -> JobDocument:

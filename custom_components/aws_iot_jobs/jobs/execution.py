@@ -4,15 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 import logging
 
 from ..aws_iot.model import JobStatus
-from ..runner.model import Runner, RunOutcome, RunResult, RunTrace, StepRequest
+from ..runner.model import (
+    RunEvent,
+    Runner,
+    RunOutcome,
+    RunResult,
+    RunTrace,
+    StepRequest,
+)
 from ..runner.system import boot_id
 from .document import JobDocument, Step
 from .job import Job, JobStoppedError
 from .model import JobOutcome, JobProgress, StepState, StepStatus
-from .report import final_details, judge_step, step_label, success_reason
+from .reasons import Reason
+from .report import final_details, judge_step, reason_of_step, success_reason
 from .tasks import end_task
 from .timers import Deadline
 
@@ -42,11 +51,15 @@ class Execution:
         deadline: Deadline,
         default_timeout: float | None = None,
         tidied: Callable[[], Awaitable[None]],
+        may_start: Callable[[], Awaitable[None]],
+        on_event: Callable[[int, int, RunEvent], None] = lambda *_: None,
     ) -> None:
         """Prepare to run a job's steps.
 
         `default_timeout` in seconds is for steps without a timeout of their own. `tidied`
-        is awaited before the first one: then the runner is done with earlier jobs.
+        is awaited before the first one: then the runner is done with earlier jobs;
+        `may_start` before each. `on_event` is told what a runner tells, after the step's
+        place and its attempt.
         """
         self._job = job
         self._document = document
@@ -55,8 +68,10 @@ class Execution:
         self._deadline = deadline
         self._default_timeout = default_timeout
         self._tidied = tidied
+        self._may_start = may_start
+        self._on_event = on_event
         self._accepted: asyncio.Future[None] | None = None
-        job.change(progress=_resumable(document, job.record.progress))
+        job.change(progress=resumable(document, job.record.progress))
 
     async def run(self, accepted: asyncio.Future[None] | None = None) -> JobOutcome:
         """Run the steps that are left; return the outcome, also when it is a failure.
@@ -70,6 +85,7 @@ class Execution:
             for index, step in enumerate(self._document.all_steps):
                 state = self._progress.steps[index]
                 if not state.status.ended:
+                    await self._job.unless_stopped(self._may_start())
                     state = await self._run_step(index, step)
                 if state.status in (StepStatus.FAILED, StepStatus.STOPPED):
                     break
@@ -113,12 +129,14 @@ class Execution:
         return state.attempt + begun
 
     async def _run_attempt(self, index: int, attempt: int, step: Step) -> RunResult:
+        known = self._progress.steps[index]
+        attached = known.status is StepStatus.IN_PROGRESS and known.attempt == attempt
         progress = self._with_step(
             index,
             status=StepStatus.IN_PROGRESS,
             reason="",
             attempt=attempt,
-            started_at=datetime.now(UTC),
+            started_at=known.started_at if attached else datetime.now(UTC),
         )
         begun = {
             "progress": progress,
@@ -131,15 +149,16 @@ class Execution:
             self._accepted = None
         self._job.change(**begun)
         request = self._request(index, attempt, step)
+        on_event = partial(self._on_event, index, attempt)
         running = asyncio.ensure_future(
-            self._runner.run(request, _note, self._job.stop)
+            self._runner.run(request, on_event, self._job.stop)
         )
         try:
             await asyncio.wait((running,))
         except asyncio.CancelledError:
             await end_task(running)
             if running.cancelled() or running.exception() is not None:
-                self._change(index, reason="interrupted: the agent was stopped")
+                self._change(index, reason=Reason.AGENT_STOPPED.text())
             else:
                 # It had come to its end by itself.
                 self._end_step(index, step, running.result())
@@ -167,10 +186,15 @@ class Execution:
         return f"{self._job.record.key}.{index + 1}.{attempt}"
 
     def _end_step(self, index: int, step: Step, result: RunResult) -> StepState:
-        status, reason = judge_step(step, result, self._deadline.seconds_left)
+        status, reason = judge_step(
+            step,
+            result,
+            seconds_left=self._deadline.seconds_left,
+            stop_reason=self._job.stop_reason,
+        )
         if reason:
-            label = step_label(self._document, index)
-            _LOGGER.info("Job %s, %s: %s", self._job.record.key.job_id, label, reason)
+            told = reason_of_step(self._document, index, reason)
+            _LOGGER.info("Job %s, %s", self._job.record.key.job_id, told)
         return self._change(
             index, result, status=status, reason=reason, ended_at=datetime.now(UTC)
         )
@@ -206,19 +230,17 @@ class Execution:
         steps = self._progress.steps
         for index, step in enumerate(steps):
             if step.status in (StepStatus.FAILED, StepStatus.STOPPED):
-                label = step_label(self._document, index)
-                return JobStatus.FAILED, f"{label}: {step.reason}"
+                reason = reason_of_step(self._document, index, step.reason)
+                return JobStatus.FAILED, reason
         if any(step.status is StepStatus.SKIPPED for step in steps):
-            return JobStatus.FAILED, "stopped between two steps"
+            reason = Reason.BETWEEN_STEPS.text(cause=self._job.stop_reason)
+            return JobStatus.FAILED, reason
         return JobStatus.SUCCEEDED, success_reason(self._document, steps)
 
 
 _NO_MORE_ATTEMPTS = RunResult(
     outcome=RunOutcome.REFUSED,
-    detail=(
-        f"interrupted {MAX_ATTEMPTS} times and not run again: the agent or the runner "
-        "ended each time before the step did"
-    ),
+    detail=Reason.INTERRUPTED_TOO_OFTEN.text(attempts=MAX_ATTEMPTS),
 )
 
 
@@ -235,11 +257,7 @@ def stopped(progress: JobProgress) -> JobProgress:
     return replace(progress, steps=tuple(steps))
 
 
-def _note(event: object) -> None:
-    _LOGGER.debug("%s", event)
-
-
-def _resumable(document: JobDocument, resumed: JobProgress) -> JobProgress:
+def resumable(document: JobDocument, resumed: JobProgress) -> JobProgress:
     """Return where to go on; at the beginning if the progress is of other steps."""
     names = [step.name for step in document.all_steps]
     if [step.name for step in resumed.steps] == names:

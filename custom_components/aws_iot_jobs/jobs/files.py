@@ -1,6 +1,6 @@
 """Read files, and write them so that a crash leaves the old or the new, never a part of both.
 
-What writes blocks until it is durable: not for an event loop.
+What writes blocks, most of it until it is durable: not for an event loop.
 """
 
 import os
@@ -15,20 +15,23 @@ async def read(path: Path) -> bytes:
         return await file.read()
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file's content durably: temporary file, fsync, rename.
+def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace a file's content: temporary file, fsync, rename.
 
-    Nobody but this user can read it. Raises OSError.
+    Nobody but this user can read it. Where it need not be `durable`, there is no fsync: a
+    loss of power may cost the content. Raises OSError.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
     try:
         _write_whole(descriptor, data)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     temporary.replace(path)
-    _sync_directory(path.parent)
+    if durable:
+        _sync_directory(path.parent)
 
 
 def append_to_file(path: Path, data: bytes) -> None:
@@ -40,6 +43,15 @@ def append_to_file(path: Path, data: bytes) -> None:
     try:
         _write_whole(descriptor, data)
         os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def extend_file(path: Path, data: bytes) -> None:
+    """Append to a file that is there, which a loss of power may undo. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        _write_whole(descriptor, data)
     finally:
         os.close(descriptor)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..aws_iot.backoff import backoff
 from .journal import Journal
+from .reasons import Reason
 from .record import JobRecord
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class JobStoppedError(Exception):
 
 
 class Job:
-    """The job under way."""
+    """The job under way. Whoever sets `stop` may say why in `stop_reason` before."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Job:
         self._listeners: list[Callable[[JobRecord], None]] = []
         self._closed = False
         self.stop = asyncio.Event()
+        self.stop_reason = Reason.STOPPED.text()
 
     @property
     def record(self) -> JobRecord:
@@ -61,6 +63,17 @@ class Job:
     def subscribe(self, listener: Callable[[JobRecord], None]) -> None:
         """Have each change of the record told."""
         self._listeners.append(listener)
+
+    async def until(self, condition: Callable[[JobRecord], bool]) -> None:
+        """Wait until something holds of the record."""
+        changed = asyncio.Event()
+        self._listeners.append(noted := lambda _: changed.set())
+        try:
+            while not condition(self._record):
+                changed.clear()
+                await changed.wait()
+        finally:
+            self._listeners.remove(noted)
 
     def close(self) -> None:
         """Leave the record as it is from now on, whatever still ends of the job."""

@@ -1,7 +1,9 @@
 """One job on this thing, from being handed out until AWS has accepted its outcome."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from dataclasses import replace
 import logging
 
 from ..aws_iot.errors import RequestRejectedError
@@ -9,19 +11,24 @@ from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
 from ..runner.system import boot_id
+from .approval import is_approved, needs_approval, until_decided
 from .conditions import unmet_condition
+from .digest import digest_of
 from .document import JobDocument, parse_job_document
 from .errors import InvalidJobDocumentError
-from .execution import Execution
-from .job import Job
+from .execution import Execution, resumable
+from .job import Job, JobStoppedError
+from .local import NoUpdates
+from .logs import JobLogs
 from .model import JobOutcome
-from .opening import has_taken
-from .record import JobRecord
-from .report import Report, reason_details, running_report
+from .opening import WAITING, has_taken
+from .reasons import Reason
+from .record import JobRecord, not_run
+from .report import Report, running_report
 from .settings import AgentSettings
 from .tasks import end_task, to_the_end
 from .timers import Deadline, renewed
-from .updates import ExecutionEndedError, ExecutionUpdates
+from .updates import ExecutionEndedError, ExecutionUpdates, Updates
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,18 +45,29 @@ class JobRun:
         runner: Runner,
         opening: Report,
         tidied: Callable[[], Awaitable[None]],
+        may_start: Callable[[], Awaitable[None]],
+        logs: JobLogs,
     ) -> None:
         """Go on with a job where its record is.
 
-        `opening` is what AWS was told of it when it was asked for. `tidied` is awaited before its first step: then the runner is done with earlier jobs.
+        `opening` is what AWS was told of it when it was asked for. `tidied` is awaited
+        before its first step: then the runner is done with earlier jobs; `may_start`
+        before each.
         """
         self.job = job
         self._settings = settings
+        self._service = service
         self._runner = runner
         self._opening = opening
         self._tidied = tidied
+        self._may_start = may_start
+        self._logs = logs
+        self._waits = False
         self._document: JobDocument | None = None
-        self.updates = ExecutionUpdates(service, job, self._report)
+        is_local = job.record.document is not None
+        self.updates: Updates = (
+            NoUpdates() if is_local else ExecutionUpdates(service, job, self._report)
+        )
         self.steps: asyncio.Task[JobOutcome] | None = None
 
     async def run(self, execution: JobExecution) -> JobOutcome:
@@ -77,6 +95,8 @@ class JobRun:
 
         It is put on record meanwhile; the journal says why that may be.
         """
+        details = {**outcome.status_details, **self._settings.final_details}
+        outcome = replace(outcome, status_details=details)
         self.job.change(outcome=outcome)
         noting = asyncio.create_task(self.job.note())
         try:
@@ -108,30 +128,126 @@ class JobRun:
         raise ExecutionEndedError(status)
 
     async def _execute(self, execution: JobExecution) -> JobOutcome:
-        """Run the job's document.
+        """Run the job's document, once it is approved where it has to be.
 
         Raises ExecutionEndedError when AWS has ended the execution before its first step.
         """
         try:
+            document = self._read(execution)
+            deadline = self._deadline(execution)
+            while await self._needs_approval(document, execution):
+                await self._until_decided(execution, document, deadline)
+                if (outcome := self.job.record.outcome) is not None:
+                    return outcome
+                if self.job.record.waits_for_approval:
+                    return not_run(JobStatus.REJECTED, Reason.NOT_APPROVED.text())
+                execution = await self._delivered_again(execution)
+                document = self._read(execution)
+            return await self._run_steps(execution, document, deadline)
+        except NotRunError as err:
+            return not_run(err.status, str(err))
+        except JobStoppedError:
+            return not_run(JobStatus.FAILED, self.job.stop_reason)
+        except RequestRejectedError as err:
+            return not_run(JobStatus.FAILED, Reason.START_REFUSED.text(detail=err))
+
+    def _read(self, execution: JobExecution) -> JobDocument:
+        """Return what a job is to do here. Raises NotRunError."""
+        try:
             document = parse_job_document(execution.document)
         except InvalidJobDocumentError as err:
-            return not_run(JobStatus.REJECTED, f"invalid job document: {err}")
+            raise NotRunError(
+                JobStatus.REJECTED, Reason.INVALID_DOCUMENT.text(reason=err)
+            ) from err
         if problem := unmet_condition(document.conditions, self._settings.facts):
-            return not_run(JobStatus.REJECTED, f"not for this thing: {problem}")
-        steps = self._steps_of(document, execution)
+            raise NotRunError(
+                JobStatus.REJECTED, Reason.NOT_FOR_THIS_THING.text(reason=problem)
+            )
+        return document
+
+    async def _needs_approval(
+        self, document: JobDocument, execution: JobExecution
+    ) -> bool:
+        record = self.job.record
+        if record.document is not None or record.has_run:
+            return False
+        if is_approved(record, execution.document):
+            return False
+        asking = needs_approval(document, self._settings.approval, self._runner)
+        return await self.job.unless_stopped(asking)
+
+    async def _until_decided(
+        self, execution: JobExecution, document: JobDocument, deadline: Deadline
+    ) -> None:
+        """Wait until somebody has decided whether the job is run, and tell AWS that.
+
+        Raises JobStoppedError, and as the updates do.
+        """
+        # Whoever decides wants to know what there is to do.
+        self.job.change(progress=resumable(document, self.job.record.progress))
+        self._waits = True
+        try:
+            async with self._begun(execution):
+                await until_decided(
+                    self.job,
+                    execution.document,
+                    limit=self._settings.approval_limit,
+                    deadline=deadline,
+                )
+        finally:
+            self._waits = False
+
+    async def _delivered_again(self, execution: JobExecution) -> JobExecution:
+        """Return the job with what its document has now.
+
+        Raises ExecutionEndedError where AWS has ended it.
+        """
+        asking = self._service.start_next()
+        fresh = await self.job.unless_stopped(asking)
+        if fresh is not None and self.job.record.is_delivered_by(fresh):
+            self.job.change(digest=digest_of(fresh.document))
+            return fresh
+        # What became of it, the answer to an update tells.
+        await self.updates.begin()
+        return execution
+
+    async def _run_steps(
+        self, execution: JobExecution, document: JobDocument, deadline: Deadline
+    ) -> JobOutcome:
+        names = [step.name for step in document.all_steps]
+        log = self._logs.open(self.job.record.key, names)
+        steps = Execution(
+            self.job,
+            document,
+            thing_name=self._settings.connection.thing_name,
+            runner=self._runner,
+            deadline=deadline,
+            default_timeout=self._settings.default_timeout,
+            tidied=self._tidied,
+            may_start=self._may_start,
+            on_event=log.take,
+        )
         self._document = document
+        async with self._begun(execution) as beginning:
+            return await steps.run(beginning)
+
+    @contextlib.asynccontextmanager
+    async def _begun(
+        self, execution: JobExecution
+    ) -> AsyncIterator[asyncio.Task[None]]:
+        """Have AWS told where the job is now, while something else is done.
+
+        Raises as the updates do.
+        """
         # At once, so that nothing else is told of where the job is before.
         beginning = asyncio.create_task(self._begin(execution), eager_start=True)
         try:
-            outcome = await steps.run(beginning)
+            yield beginning
             if beginning.done():
                 beginning.result()
-        except RequestRejectedError as err:
-            return not_run(JobStatus.FAILED, f"AWS IoT did not accept its start: {err}")
         finally:
             beginning.cancel()
             await asyncio.gather(beginning, return_exceptions=True)
-        return outcome
 
     async def _begin(self, execution: JobExecution) -> None:
         """Have AWS accept that the job is in progress, and where.
@@ -145,26 +261,20 @@ class JobRun:
         withdraw = self._opening.step_timer_minutes is not None
         await self.updates.begin(withdraw_timer=withdraw)
 
-    def _steps_of(self, document: JobDocument, execution: JobExecution) -> Execution:
-        same_boot = self.job.record.boot_id == boot_id()
+    def _deadline(self, execution: JobExecution) -> Deadline:
+        """Return when AWS ends the job, and keep it on record."""
         timer = renewed(
             self.job.record.timer,
             execution.seconds_before_timed_out,
-            same_boot=same_boot,
+            same_boot=self.job.record.boot_id == boot_id(),
         )
         self.job.change(timer=timer)
-        return Execution(
-            self.job,
-            document,
-            thing_name=self._settings.connection.thing_name,
-            runner=self._runner,
-            deadline=Deadline(None if timer is None else timer.left(same_boot=True)),
-            default_timeout=self._settings.default_timeout,
-            tidied=self._tidied,
-        )
+        return Deadline(None if timer is None else timer.left(same_boot=True))
 
     def _report(self) -> Report:
         """Return what AWS is told of the running job."""
+        if self._waits:
+            return WAITING
         if (document := self._document) is None:
             return Report()
         return running_report(
@@ -175,18 +285,18 @@ class JobRun:
         )
 
 
-def not_run(status: JobStatus, reason: str) -> JobOutcome:
-    """Return the outcome of a job that has not been run."""
-    return JobOutcome(
-        status=status, reason=reason, status_details=reason_details(reason)
-    )
+class NotRunError(Exception):
+    """A job is not run; its message says why."""
+
+    def __init__(self, status: JobStatus, reason: str) -> None:
+        """Keep the status in which it ends."""
+        self.status = status
+        super().__init__(reason)
 
 
 def given_up(record: JobRecord) -> JobOutcome:
     """Return the outcome of a job that AWS hands out no more."""
-    return record.outcome or not_run(
-        JobStatus.FAILED, "interrupted, and not handed out again"
-    )
+    return record.outcome or not_run(JobStatus.FAILED, Reason.NOT_HANDED_OUT.text())
 
 
 def _outcome(steps: asyncio.Task[JobOutcome]) -> JobOutcome:
@@ -196,18 +306,18 @@ def _outcome(steps: asyncio.Task[JobOutcome]) -> JobOutcome:
     if error is None:
         return steps.result()
     _LOGGER.error("A job ended with an unexpected error", exc_info=error)
-    return not_run(JobStatus.FAILED, "internal error of the agent; its log says more")
+    return not_run(JobStatus.FAILED, Reason.INTERNAL_ERROR.text())
 
 
 def _ended(err: ExecutionEndedError) -> JobOutcome:
-    return JobOutcome(status=err.status, reason=_ENDED_BY_AWS[err.status])
+    return JobOutcome(status=err.status, reason=_ENDED_BY_AWS[err.status].text())
 
 
 _ENDED_BY_AWS = {
-    JobStatus.CANCELED: "canceled in AWS IoT Jobs",
-    JobStatus.TIMED_OUT: "timed out in AWS IoT Jobs",
-    JobStatus.REMOVED: "removed from AWS IoT Jobs",
-    JobStatus.SUCCEEDED: "AWS IoT Jobs has it as succeeded already",
-    JobStatus.FAILED: "AWS IoT Jobs has it as failed already",
-    JobStatus.REJECTED: "AWS IoT Jobs has it as rejected already",
+    JobStatus.CANCELED: Reason.CANCELED_BY_AWS,
+    JobStatus.TIMED_OUT: Reason.TIMED_OUT_BY_AWS,
+    JobStatus.REMOVED: Reason.REMOVED_BY_AWS,
+    JobStatus.SUCCEEDED: Reason.SUCCEEDED_ALREADY,
+    JobStatus.FAILED: Reason.FAILED_ALREADY,
+    JobStatus.REJECTED: Reason.REJECTED_ALREADY,
 }

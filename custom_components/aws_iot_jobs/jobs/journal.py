@@ -29,6 +29,7 @@ room for what is left of the job.
 import asyncio
 from collections.abc import Callable
 import contextlib
+from dataclasses import fields, replace
 import errno
 import logging
 import os
@@ -38,6 +39,7 @@ from typing import Any
 import aiofiles.os
 from mashumaro.codecs import BasicDecoder
 
+from ..aws_iot.model import JobStatus
 from ..runner.system import require_room
 from . import journal_format_2
 from .checked_lines import decode_lines, encode_line
@@ -67,6 +69,8 @@ _UNREADABLE = (
     ValueError,
 )
 _STEPS = "steps"
+_WRITTEN = [field.name for field in fields(JournalContent) if field.name != "set_aside"]
+_FAILED = (JobStatus.FAILED, JobStatus.REJECTED, JobStatus.TIMED_OUT)
 _decoder = BasicDecoder(JournalContent)
 
 
@@ -78,9 +82,8 @@ class Journal:
         self._path = directory / FILE_NAME
         self._old_path = directory / _FORMAT_2_NAME
         self._reserve = directory / _RESERVE_NAME
-        self._last_job: JobState | None = None
-        self._tidying: tuple[str, ...] = ()
-        self._written = JournalContent()
+        # What is to be on record beside the job that is under way, and what is.
+        self._kept = self._written = JournalContent()
         # The size of the file, while another line may be appended to it.
         self._size: int | None = None
         self._reserved = False
@@ -98,8 +101,7 @@ class Journal:
         if content is None:
             content = await self._load(self._old_path, journal_format_2.decode)
         content = content or JournalContent()
-        self._last_job, self._tidying = content.last_job, content.tidying
-        self._written = content
+        self._kept = self._written = content
         self._reserved = content.record is not None
         if content.record is None:
             # Its job has ended, but not the life in which it did.
@@ -136,23 +138,42 @@ class Journal:
             await self._write(record)
 
     async def end(self, job: JobState, tidying: tuple[str, ...] = ()) -> None:
-        """Forget the job that was under way, but as the last one.
+        """Forget the job that was under way, but as the last one, and count it.
 
         `tidying` names what the runner has yet to forget. Raises OSError.
         """
-        self._last_job = job
-        self._tidying = tidying
+        kept = self._kept
+        self._kept = replace(
+            kept,
+            last_job=job,
+            tidying=tidying,
+            jobs_succeeded=kept.jobs_succeeded + (job.status is JobStatus.SUCCEEDED),
+            jobs_failed=kept.jobs_failed + (job.status in _FAILED),
+        )
         async with self._writing:
             await self._write(None)
 
+    async def take_jobs(self, *, takes: bool) -> None:
+        """Remember whether jobs are to be asked for. Raises OSError."""
+        self._kept = replace(self._kept, takes_jobs=takes)
+        async with self._writing:
+            await self._write(self._written.record)
+
     def tidied(self, name: str) -> None:
         """Leave out of what is written next that the runner has yet to forget a job."""
-        self._tidying = tuple(other for other in self._tidying if other != name)
+        tidying = tuple(other for other in self._kept.tidying if other != name)
+        self._kept = replace(self._kept, tidying=tidying)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many jobs have succeeded, and how many failed."""
+        return {
+            "jobs_succeeded": self._kept.jobs_succeeded,
+            "jobs_failed": self._kept.jobs_failed,
+        }
 
     async def _write(self, record: JobRecord | None) -> None:
-        content = JournalContent(
-            record=record, last_job=self._last_job, tidying=self._tidying
-        )
+        content = replace(self._kept, record=record)
         loop = asyncio.get_running_loop()
         await to_the_end(loop.run_in_executor(None, self._put, content))
 
@@ -231,11 +252,8 @@ def _make_reserve(path: Path) -> None:
 
 
 def _whole(content: JournalContent) -> dict[str, Any]:
-    return {
-        "record": content.record,
-        "last_job": content.last_job,
-        "tidying": content.tidying,
-    }
+    """Return what of a journal's content is written, by its name."""
+    return {name: getattr(content, name) for name in _WRITTEN}
 
 
 def _changes(before: JournalContent, after: JournalContent) -> dict[str, Any]:
@@ -259,7 +277,15 @@ def _is_continued(old: JobRecord, new: JobRecord) -> bool:
 def _changes_of_record(old: JobRecord, new: JobRecord) -> dict[str, Any]:
     changes = {
         name: getattr(new, name)
-        for name in ("version_number", "boot_id", "runner", "timer", "outcome")
+        for name in (
+            "version_number",
+            "boot_id",
+            "runner",
+            "timer",
+            "outcome",
+            "approval",
+            "digest",
+        )
         if getattr(new, name) != getattr(old, name)
     }
     for name in ("stdout", "stderr"):

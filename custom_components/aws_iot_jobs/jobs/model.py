@@ -45,6 +45,11 @@ class StepState:
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
+    @property
+    def duration(self) -> float | None:
+        """How long it took, in seconds, once it has ended."""
+        return _seconds_between(self.started_at, self.ended_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
@@ -70,19 +75,35 @@ class JobOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """What a job waits for: that somebody approves it, until it rejects itself."""
+
+    requested_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
     """A job execution on this thing, at one moment.
 
     `reason` says why it ended as it did; `status_details` is what AWS was told last.
+    `approval` is there while it waits for one, `approved_at` once it has it.
     """
 
     key: ExecutionKey
-    status: JobStatus
+    status: JobStatus = JobStatus.IN_PROGRESS
     steps: tuple[StepState, ...] = ()
     reason: str = ""
     status_details: Mapping[str, str] = field(default_factory=dict)
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    approval: ApprovalRequest | None = None
+    approved_at: datetime | None = None
+
+    @property
+    def duration(self) -> float | None:
+        """How long it took, in seconds, once it has ended."""
+        return _seconds_between(self.started_at, self.ended_at)
 
     @property
     def current_index(self) -> int | None:
@@ -105,6 +126,14 @@ class JobState:
         return 100 * sum(step.status.done for step in self.steps) // len(self.steps)
 
 
+class Hold(StrEnum):
+    """Why an agent asks for no job, though it could."""
+
+    SWITCHED_OFF = "switched_off"
+    WINDOW = "window"
+    BACKUP = "backup"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentState:
     """What the agent knows, at one moment.
@@ -113,7 +142,9 @@ class AgentState:
     otherwise `error` says what is in the way, as far as it is known. `job` is the job
     that runs, `last_job` the one that ended last. `journal_set_aside` is where a journal
     that could not be read is now, `storage_problem` why jobs wait, in words: which
-    files cannot be written, and why.
+    files cannot be written, and why. `jobs_succeeded` and `jobs_failed` count all that have
+    ended, the latter also those that were rejected or timed out. `holds` is why no job is
+    asked for; outside of the maintenance window, `next_window` is when it opens.
     """
 
     connected: bool = False
@@ -122,6 +153,15 @@ class AgentState:
     last_job: JobState | None = None
     journal_set_aside: Path | None = None
     storage_problem: str | None = None
+    jobs_succeeded: int = 0
+    jobs_failed: int = 0
+    holds: frozenset[Hold] = frozenset()
+    next_window: datetime | None = None
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether jobs are taken at all, be it later."""
+        return Hold.SWITCHED_OFF not in self.holds
 
 
 def _last_started_index(steps: tuple[StepState, ...]) -> int | None:
@@ -129,3 +169,10 @@ def _last_started_index(steps: tuple[StepState, ...]) -> int | None:
         if steps[index].started_at is not None:
             return index
     return None
+
+
+def _seconds_between(begin: datetime | None, end: datetime | None) -> float | None:
+    """Return how long something took; a clock that was set back makes no time of it."""
+    if begin is None or end is None:
+        return None
+    return max(0.0, (end - begin).total_seconds())

@@ -6,14 +6,17 @@ then, and one that was in progress keeps what it had: the answer tells.
 """
 
 from ..aws_iot.model import JobExecution, JobStatus
+from .approval import surely_needs_approval
 from .conditions import unmet_condition
 from .document import parse_job_document
 from .errors import InvalidJobDocumentError
-from .report import Report, running_report
+from .reasons import Reason
+from .report import Report, reason_details, running_report
 from .settings import AgentSettings
 from .timers import NO_TIMER
 
 NOTHING = Report()
+WAITING = Report(details=reason_details(Reason.WAITING.text()))
 
 
 def opening_of(announced: JobExecution | None, settings: AgentSettings) -> Report:
@@ -26,6 +29,9 @@ def opening_of(announced: JobExecution | None, settings: AgentSettings) -> Repor
         return NOTHING
     if unmet_condition(document.conditions, settings.facts):
         return NOTHING
+    waits = surely_needs_approval(document, settings.approval)
+    if waits is not False:
+        return WAITING if waits else NOTHING
     report = running_report(
         document,
         0,

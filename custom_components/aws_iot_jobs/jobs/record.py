@@ -1,12 +1,47 @@
 """What is known of a job while it is under way, and what a journal holds of it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ..aws_iot.model import ExecutionKey, ExecutionState, JobExecution, JobStatus
-from .model import JobOutcome, JobProgress, JobState
+from ..runner.system import boot_id
+from .digest import digest_of
+from .model import ApprovalRequest, JobOutcome, JobProgress, JobState
+from .report import reason_details
 from .timers import JobTimer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobApproval:
+    """What is on record of a job's approval.
+
+    `document` is what is to be approved, without what signs its URLs, until it is, `digest`
+    tells it from others. `timer` is how long that may take.
+    """
+
+    digest: str
+    document: Any = field(default=None, repr=False)
+    requested_at: datetime
+    timer: JobTimer
+    boot_id: str
+    approved_at: datetime | None = None
+
+    @property
+    def request(self) -> ApprovalRequest | None:
+        """What is waited for, while it is."""
+        if self.approved_at is not None:
+            return None
+        return ApprovalRequest(
+            requested_at=self.requested_at,
+            expires_at=self.timer.told_at + timedelta(seconds=self.timer.seconds),
+        )
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may still take."""
+        return self.timer.left(same_boot=self.boot_id == boot_id())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +50,8 @@ class JobRecord:
 
     `version_number` is the execution's latest that is known here. `boot_id` is the boot of
     this machine in which the record's last step was begun, `runner` where. `timer` is of
-    the job: what AWS says later may be the timer of a step.
+    the job: what AWS says later may be the timer of a step. `document` is that of a job
+    that AWS knows nothing of, `digest` what tells the document of any from others.
     """
 
     key: ExecutionKey
@@ -26,9 +62,20 @@ class JobRecord:
     timer: JobTimer | None = None
     progress: JobProgress = field(default_factory=lambda: JobProgress(steps=()))
     outcome: JobOutcome | None = None
+    approval: JobApproval | None = None
+    document: Any = field(default=None, repr=False)
+    digest: str = ""
 
     def is_of(self, execution: JobExecution) -> bool:
-        """Tell whether this is the record of an execution that AWS tells of."""
+        """Tell whether this is the record of an execution that AWS tells of.
+
+        One that was deleted and made anew within a second may differ in its document alone.
+        """
+        same = self.digest in ("", digest_of(execution.document))
+        return same and self.is_delivered_by(execution)
+
+    def is_delivered_by(self, execution: JobExecution) -> bool:
+        """Tell the same where the document may be another one by now."""
         return self.key.is_same(execution.key) and not self.is_another(execution)
 
     def is_another(self, state: ExecutionState | JobExecution) -> bool:
@@ -45,6 +92,11 @@ class JobRecord:
         return self.progress.last_started_index is not None
 
     @property
+    def waits_for_approval(self) -> bool:
+        """Whether somebody has to decide before it goes on."""
+        return self.approval is not None and self.approval.request is not None
+
+    @property
     def state(self) -> JobState:
         """The job as others see it while it is under way."""
         return JobState(
@@ -52,7 +104,16 @@ class JobRecord:
             status=JobStatus.IN_PROGRESS,
             steps=self.progress.steps,
             started_at=self.started_at,
+            approval=self.approval.request if self.approval else None,
+            approved_at=self.approval.approved_at if self.approval else None,
         )
+
+
+def not_run(status: JobStatus, reason: str) -> JobOutcome:
+    """Return the outcome of a job that has not been run."""
+    return JobOutcome(
+        status=status, reason=reason, status_details=reason_details(reason)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +121,14 @@ class JournalContent:
     """What a journal holds: the job that is under way, and the one that ended last.
 
     `tidying` names the jobs that have ended and that the runner has not forgotten yet.
-    `set_aside` is where a journal that could not be read is now.
+    `jobs_succeeded` and `jobs_failed` count all that have ended, `takes_jobs` is whether
+    any is to be asked for. `set_aside` is where a journal that could not be read is now.
     """
 
     record: JobRecord | None = None
     last_job: JobState | None = None
     tidying: tuple[str, ...] = ()
+    jobs_succeeded: int = 0
+    jobs_failed: int = 0
+    takes_jobs: bool = True
     set_aside: Path | None = None

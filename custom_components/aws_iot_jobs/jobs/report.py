@@ -12,6 +12,7 @@ import unicodedata
 from ..runner.model import RunOutcome, RunResult
 from .document import JobDocument, Step
 from .model import JobProgress, StepState, StepStatus
+from .reasons import Reason, all_of
 from .terminal import shown_text
 from .timers import step_timer_minutes
 
@@ -90,19 +91,22 @@ def stricter_details(details: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def judge_step(
-    step: Step, result: RunResult, seconds_left: float | None = None
+    step: Step,
+    result: RunResult,
+    *,
+    seconds_left: float | None = None,
+    stop_reason: str = Reason.STOPPED.text(),
 ) -> tuple[StepStatus, str]:
     """Return what a run's end means for its step, and the reason when it failed.
 
     `seconds_left` is what AWS's timer leaves to the job: without any, no failure can be
-    ignored.
+    ignored. `stop_reason` is for a step that was to end.
     """
     # Where the runner itself is interrupted, only a step that is to end is not run again.
     if result.outcome in (RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
-        return StepStatus.STOPPED, _with("stopped", result.detail)
+        return StepStatus.STOPPED, _with(stop_reason, result.detail)
     if result.outcome is RunOutcome.TIMED_OUT and seconds_left == 0:
-        reason = "stopped, for the job's time in AWS IoT Jobs is over"
-        return StepStatus.FAILED, _with(reason, result.detail)
+        return StepStatus.FAILED, _with(Reason.TIME_OVER.text(), result.detail)
     problem = _problem(step, result)
     if not problem:
         return StepStatus.SUCCEEDED, ""
@@ -116,44 +120,53 @@ def _problem(step: Step, result: RunResult) -> str:
         case RunOutcome.REFUSED:
             return result.detail
         case RunOutcome.TIMED_OUT:
-            after = f" after {step.timeout:g} s" if step.timeout else ""
-            return _with(f"timed out{after}", result.detail)
+            return _with(_timed_out(step.timeout), result.detail)
         case RunOutcome.SIGNALED:
-            return f"ended by signal {result.signal}"
+            return Reason.SIGNAL.text(signal=result.signal)
     if result.exit_status != 0:
-        return f"exit status {result.exit_status}"
+        return Reason.EXIT_STATUS.text(status=result.exit_status)
     if step.allow_stderr is not None and result.stderr_lines > step.allow_stderr:
-        return (
-            f"{result.stderr_lines} lines on stderr, "
-            f"more than the {step.allow_stderr} of allowStdErr"
+        return Reason.TOO_MUCH_STDERR.text(
+            lines=result.stderr_lines, allowed=step.allow_stderr
         )
     return ""
 
 
+def _timed_out(timeout: float | None) -> str:
+    if not timeout:
+        return Reason.TIMED_OUT.text()
+    return Reason.TIMED_OUT_AFTER.text(seconds=f"{timeout:g}")
+
+
 def _with(reason: str, detail: str) -> str:
-    return f"{reason}; {detail}" if detail else reason
+    return Reason.WITH_DETAIL.text(cause=reason, detail=detail) if detail else reason
 
 
-def step_label(document: JobDocument, index: int) -> str:
-    """Return how a reason names a step."""
+def reason_of_step(document: JobDocument, index: int, reason: str) -> str:
+    """Return the reason of a job of which a step is the reason: it names the step."""
     name = document.all_steps[index].name
     # A name of any length must leave room for what happened.
     shown = repr(name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…")
     if index == len(document.steps):
-        return f"final step {shown}"
-    return f"step {index + 1} of {len(document.steps)} {shown}"
+        return Reason.FINAL_STEP.text(name=shown, reason=reason)
+    return Reason.STEP.text(
+        index=index + 1, count=len(document.steps), name=shown, reason=reason
+    )
 
 
 def success_reason(document: JobDocument, steps: Sequence[StepState]) -> str:
     """Return the reason of a job that succeeded, with the failures that were ignored."""
     ignored = [
-        f"{step_label(document, index)}: {step.reason}"
+        reason_of_step(document, index, step.reason)
         for index, step in enumerate(steps)
         if step.status is StepStatus.FAILURE_IGNORED
     ]
-    succeeded = f"{len(steps) - len(ignored)} of {len(steps)} steps succeeded"
-    failures = "; ".join(ignored)
-    return f"{succeeded}; failure ignored: {failures}" if failures else succeeded
+    count, succeeded = len(steps), len(steps) - len(ignored)
+    if not ignored:
+        return Reason.SUCCEEDED.text(succeeded=succeeded, count=count)
+    return Reason.FAILURES_IGNORED.text(
+        succeeded=succeeded, count=count, failures=all_of(ignored)
+    )
 
 
 def _details(pairs: Mapping[str, str], *, keep_end: bool = False) -> dict[str, str]:

@@ -1,11 +1,19 @@
 """What an agent needs to know."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from ..aws_iot.connection import ConnectionSettings
+from .approval import DEFAULT_LIMIT_SECONDS, ApprovalPolicy
 from .conditions import Facts
 from .timers import OUTAGE_ALLOWANCE_SECONDS
+from .window import MaintenanceWindow
+
+
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +23,10 @@ class AgentSettings:
     `directory` is the thing's own, for what must survive a restart. `facts` are for the
     conditions of jobs. `default_timeout` in seconds is for steps without one,
     `outage_allowance` how long the thing may be offline beyond its steps' own time before
-    a timer of AWS ends a job.
+    a timer of AWS ends a job. `approval_limit` is how many seconds a job waits for
+    approval, `window` when jobs may be asked for by the local time that `now` tells.
+    `final_details` are told with each final status. `history_days`, `history_count` and
+    `log_bytes`, per job, limit what is kept of ended jobs.
     """
 
     connection: ConnectionSettings
@@ -23,3 +34,11 @@ class AgentSettings:
     facts: Facts
     default_timeout: float | None = None
     outage_allowance: float = OUTAGE_ALLOWANCE_SECONDS
+    approval: ApprovalPolicy = ApprovalPolicy.NEVER
+    approval_limit: float = DEFAULT_LIMIT_SECONDS
+    window: MaintenanceWindow | None = None
+    now: Callable[[], datetime] = _local_time
+    final_details: Mapping[str, str] = field(default_factory=dict)
+    history_count: int = 50
+    history_days: int = 90
+    log_bytes: int = 1024 * 1024

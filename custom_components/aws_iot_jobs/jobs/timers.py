@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 import math
 import time
+from typing import overload
 
 MARGIN_SECONDS = 15.0
 """How long before AWS's timer a step is told to stop: its grace time, and the report."""
@@ -32,6 +33,14 @@ class JobTimer:
     seconds: float
     told_at: datetime
     told_monotonic: float
+
+    @overload
+    @classmethod
+    def of(cls, seconds: float) -> JobTimer: ...
+
+    @overload
+    @classmethod
+    def of(cls, seconds: float | None) -> JobTimer | None: ...
 
     @classmethod
     def of(cls, seconds: float | None) -> JobTimer | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import contextlib
 from dataclasses import replace
 import logging
+from typing import Protocol
 
 from ..aws_iot.errors import RequestRejectedError
 from ..aws_iot.messages import RejectedCode
@@ -34,8 +35,27 @@ class ExecutionEndedError(Exception):
         super().__init__(f"the job execution has ended as {status}")
 
 
+class Updates(Protocol):
+    """What is told of one job execution, and where it may be ended."""
+
+    def has_begun(self) -> None:
+        """Take it that it is known where the job is."""
+
+    async def begin(self, *, withdraw_timer: bool = False) -> None:
+        """Say that the job is in progress; return when that is accepted."""
+
+    def probe(self, *, at_once: bool = True) -> None:
+        """Have `run` find out whether the execution is still ours."""
+
+    async def run(self) -> JobStatus:
+        """Tell what is due; return the status in which others have ended the execution."""
+
+    async def finish(self, status: JobStatus, details: Mapping[str, str]) -> None:
+        """Say how the job ended; return when that is accepted."""
+
+
 class ExecutionUpdates:
-    """The updates of one job execution."""
+    """The updates of one job execution, to AWS."""
 
     def __init__(
         self, service: JobsService, job: Job, report: Callable[[], Report]

@@ -15,11 +15,12 @@ from homeassistant.components.hassio import (
     SupervisorError,
     get_supervisor_client,
 )
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_RUNNER, CONF_RUNNER_TOKEN, CONF_THING_NAME, DOMAIN
+from ..coordinator import AwsIotJobsConfigEntry
 from ..runner.client import RunnerAddress, RunnerTokenError, RunnerUnreachableError
 from ..storage import SecretStore
 from .runners import RunnerKind, RunnerSettings, async_ask
@@ -32,9 +33,14 @@ PAIRING_SECONDS: Final = 120
 PAIRING_POLL_SECONDS: Final = 1.0
 
 _NAME = "AWS IoT Jobs"
+_LOG = "Supervisor's log tells more"
 # A repository goes by the hash of its address, which has more than one spelling.
 _SLUG = re.compile(r"(?:[0-9a-f]{8}|local)_aws_iot_jobs")
 _MANAGERS: HassKey[dict[str, AddonManager]] = HassKey(f"{DOMAIN}_app_managers")
+
+
+class AppError(AddonError):
+    """The app cannot be used. The message is for people."""
 
 
 def is_app(slug: str) -> bool:
@@ -54,7 +60,7 @@ def async_get_manager(hass: HomeAssistant, slug: str) -> AddonManager:
 async def async_find_slug(hass: HomeAssistant) -> str:
     """Return the slug of the app: of the one that is installed, or can be.
 
-    Its repository is added to the app store when it is not there. Raises AddonError.
+    Its repository is added to the app store when it is not there. Raises AppError.
     """
     client = get_supervisor_client(hass)
     try:
@@ -67,24 +73,49 @@ async def async_find_slug(hass: HomeAssistant) -> str:
         if slug := _first_app([app.slug for app in await client.store.addons_list()]):
             return slug
     except SupervisorError as err:
-        raise AddonError(f"Failed to find the {_NAME} app: {err}") from err
-    raise AddonError(f"The {_NAME} app is not in its repository")
+        raise _told(f"Supervisor cannot look for the {_NAME} app: {_LOG}", err) from err
+    raise AppError(f"The {_NAME} app is not in its repository")
+
+
+async def async_get_state(manager: AddonManager) -> AddonState:
+    """Return whether the app is installed, and whether it runs. Raises AppError."""
+    try:
+        return (await manager.async_get_addon_info()).state
+    except AddonError as err:
+        raise _told(
+            f"Supervisor does not tell of the {_NAME} app: {_LOG}", err
+        ) from err
+
+
+async def async_install_app(manager: AddonManager) -> None:
+    """Install the app. Raises AppError.
+
+    That goes on when nobody waits for it any more: another dialog may find it, and wait.
+    """
+    try:
+        await asyncio.shield(manager.async_schedule_install_addon())
+    except AddonError as err:
+        raise _told(f"Supervisor cannot install the {_NAME} app: {_LOG}", err) from err
 
 
 async def async_start_app(hass: HomeAssistant, manager: AddonManager) -> RunnerSettings:
     """Start an app that is installed, unless it runs, and wait until it can be used.
 
-    Raises AddonError, or RunnerError for an app that cannot be used as it is.
+    Raises AppError, or RunnerError for an app that cannot be used as it is.
     """
-    info = await manager.async_get_addon_info()
-    if info.state is not AddonState.RUNNING:
-        # It goes on when nobody waits for it any more: another dialog may.
-        await asyncio.shield(manager.async_schedule_start_addon())
+    if await async_get_state(manager) is not AddonState.RUNNING:
+        try:
+            # It goes on when nobody waits for it any more: another dialog may.
+            await asyncio.shield(manager.async_schedule_start_addon())
+        except AddonError as err:
+            raise _told(
+                f"Supervisor cannot start the {_NAME} app: {_LOG}", err
+            ) from err
     try:
         async with asyncio.timeout(PAIRING_SECONDS):
             return await _async_pairing(hass, manager)
     except TimeoutError as err:
-        raise AddonError(
+        raise AppError(
             f"The {_NAME} app does not answer within {PAIRING_SECONDS} s"
         ) from err
 
@@ -97,7 +128,7 @@ def address_of(config: Mapping[str, Any]) -> RunnerAddress:
 
 
 async def async_follow(
-    hass: HomeAssistant, entry: ConfigEntry, address: RunnerAddress
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, address: RunnerAddress
 ) -> None:
     """Have an entry use its app where that is now, with the token that it has now."""
     store = SecretStore(hass, entry.data[CONF_THING_NAME])
@@ -131,6 +162,12 @@ async def _async_pairing(hass: HomeAssistant, manager: AddonManager) -> RunnerSe
             app = RunnerSettings(kind=RunnerKind.APP, slug=manager.addon_slug)
             return app.at(address, info)
         await asyncio.sleep(PAIRING_POLL_SECONDS)
+
+
+def _told(words: str, err: Exception) -> AppError:
+    """Return an error in words; those of Supervisor are for the log."""
+    _LOGGER.debug("%s (%s)", words, err)
+    return AppError(words)
 
 
 def _first_app(slugs: list[str]) -> str | None:

@@ -1,12 +1,12 @@
 """Looking after what runs the handlers of a thing."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 import itertools
 import logging
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
@@ -22,6 +22,10 @@ from ..runner.client import (
     RunnerVersionError,
 )
 from .runners import Place, RunnerKind, RunnerSettings
+
+if TYPE_CHECKING:
+    # It imports this.
+    from ..coordinator import AwsIotJobsConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,17 +43,33 @@ _RUNNER_PROBLEMS: dict[type[RunnerError], str] = {
 }
 
 
+class _Newest:
+    """When what is known of a matter was seen: what was seen earlier is no news of it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._seen_at: float = 0
+
+    def is_news(self, moment: float) -> bool:
+        """Tell whether what was seen at a moment is the newest; then it is known."""
+        if moment < self._seen_at:
+            return False
+        self._seen_at = moment
+        return True
+
+
 class RunnerWatch:
     """Looks whether a thing's handlers can be run, and shows repair issues when not.
 
     Jobs wait meanwhile by themselves. Looks may overlap, and whoever uses the runner tells
-    of problems meanwhile: what was found later counts, whichever answer comes first.
+    of problems meanwhile: of the runner and of its handlers, what was seen last counts,
+    whichever answer comes first. A look sees what there is when it begins.
     """
 
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: ConfigEntry,
+        entry: AwsIotJobsConfigEntry,
         settings: RunnerSettings,
         issues: ThingIssues,
     ) -> None:
@@ -61,13 +81,27 @@ class RunnerWatch:
         self._place: Place | None = None
         self._silences = 0
         self._problem: str | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._handler_problems: Mapping[str, str] = {}
         self._moments = itertools.count(1)
-        self._known_at: float = 0
+        self._runner_seen = _Newest()
+        self._handlers_seen = _Newest()
 
     @property
     def problem(self) -> str | None:
         """What is the matter with the runner now, in words."""
         return self._problem
+
+    @callback
+    def async_subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have told when `problem` is another one; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @property
+    def handler_problems(self) -> Mapping[str, str]:
+        """The handlers that may not run, each with the reason, as was seen last."""
+        return self._handler_problems
 
     @property
     def settings(self) -> RunnerSettings:
@@ -100,45 +134,33 @@ class RunnerWatch:
             self._hass, self.async_look(), f"{DOMAIN} {self._entry.title} look"
         )
 
-    async def async_look(self) -> dict[str, str]:
-        """Look whether the runner answers, and whether its handlers may be run.
-
-        Returns the handlers that may not, each with the reason; none when nothing answers.
-        """
+    async def async_look(self) -> None:
+        """Look whether the runner answers, and whether its handlers may be run."""
         begun_at = next(self._moments)
         try:
             info = await self.place.async_info()
             handlers = await self.place.async_handlers()
         except RunnerError as err:
-            if self._is_news(begun_at):
-                self._take(err)
-            return {}
-        problems = {name: problem for name, problem in handlers.items() if problem}
-        if self._is_news(begun_at):
-            self._take(None)
+            self._take(begun_at, err)
+            return
+        self._take(begun_at, None)
+        if self._handlers_seen.is_news(begun_at):
             if info is not None:
                 self._take_info(info)
-            self._show_handlers(problems)
-        return problems
+            self._take_handlers(handlers)
 
     @callback
     def async_take_problem(self, problem: RunnerError | None) -> None:
         """Take what is in the way of using the runner, or that nothing is."""
-        if self._is_news(next(self._moments)):
-            self._take(problem)
+        self._take(next(self._moments), problem)
 
-    def _is_news(self, moment: int) -> bool:
-        """Tell whether what was seen at a moment is newer than all that is known."""
-        if moment < self._known_at:
-            return False
-        self._known_at = moment
-        return True
-
-    def _take(self, problem: RunnerError | None) -> None:
+    def _take(self, moment: float, problem: RunnerError | None) -> None:
+        if not self._runner_seen.is_news(moment):
+            return
         if problem is None:
             if self._problem is not None:
                 _LOGGER.info("The runner of %s can be used again", self._entry.title)
-            self._problem = None
+            self._set_problem(None)
             self._silences = 0
             self._issues.async_clear(Issue.RUNNER)
         elif not isinstance(problem, RunnerBusyError):
@@ -147,7 +169,7 @@ class RunnerWatch:
     def _take_trouble(self, problem: RunnerError) -> None:
         if self._problem is None:
             _LOGGER.info("%s: %s", self._entry.title, problem)
-        self._problem = str(problem)
+        self._set_problem(str(problem))
         if isinstance(problem, RunnerUnreachableError):
             self._silences += 1
             if self._silences < SILENCES:
@@ -168,6 +190,12 @@ class RunnerWatch:
             problem=str(problem),
         )
 
+    def _set_problem(self, problem: str | None) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            for listener in tuple(self._listeners):
+                listener()
+
     def _take_info(self, info: RunnerInfo) -> None:
         """Have what a runner says of itself used from now on, when it is news."""
         settings = self._settings.at(self._settings.address, info)
@@ -179,7 +207,9 @@ class RunnerWatch:
             )
             self._hass.config_entries.async_schedule_reload(self._entry.entry_id)
 
-    def _show_handlers(self, problems: dict[str, str]) -> None:
+    def _take_handlers(self, handlers: Mapping[str, str | None]) -> None:
+        problems = {name: problem for name, problem in handlers.items() if problem}
+        self._handler_problems = problems
         if not problems:
             self._issues.async_clear(Issue.HANDLERS)
             return
@@ -199,5 +229,6 @@ class RunnerWatch:
     @callback
     def _async_stop(self) -> None:
         # What a look that is under way finds is of no interest any more.
-        self._known_at = math.inf
+        for seen in (self._runner_seen, self._handlers_seen):
+            seen.is_news(math.inf)
         self._issues.async_clear(Issue.RUNNER, Issue.HANDLERS)

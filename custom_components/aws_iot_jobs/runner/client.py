@@ -10,14 +10,25 @@ import contextlib
 from dataclasses import dataclass, field, replace
 import json
 import logging
+import os
 import random
 from typing import Any
 
 import aiohttp
 
 from .inventory import LeftFile, PermissionsFix
-from .model import RunEvent, RunOutcome, RunResult, RunTrace, StepRequest
-from .wire import event_from_json, request_as_json
+from .model import (
+    RunEvent,
+    RunOutcome,
+    RunOutput,
+    RunResult,
+    RunTrace,
+    StepCheck,
+    StepNotCheckedError,
+    StepRequest,
+    Stream,
+)
+from .wire import WireError, check_from_json, event_from_json, request_as_json
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -83,12 +94,15 @@ class _Course:
         self.begun = False
         self.stopped = False
         self.number = 0
+        self._ends: dict[Stream, int] = {}
         self._on_event = on_event
 
     def take(self, line: bytes) -> RunResult | None:
         """Take a line of the stream; return the result when it is that."""
         try:
-            numbered = event_from_json(self.request.run_id, json.loads(line))
+            numbered = event_from_json(
+                self.request.run_id, json.loads(line), self._ends
+            )
         except (ValueError, RecursionError) as err:
             raise RunnerVersionError(
                 f"the runner sends what is no event: {err}"
@@ -96,6 +110,8 @@ class _Course:
         self.number = numbered.number
         if isinstance(numbered.event, RunResult):
             return numbered.event
+        if isinstance(numbered.event, RunOutput):
+            self._ends[numbered.event.stream] = numbered.event.end
         self._on_event(numbered.event)
         return None
 
@@ -176,6 +192,13 @@ class RunnerClient:
             lambda: self._stop_and_follow(course), STOP_RETRY_SECONDS
         )
 
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Have the service tell what a run would do; those before this may not know how."""
+        try:
+            return await self._check(request)
+        except RunnerError as err:
+            raise StepNotCheckedError(str(err)) from err
+
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Tell whether the service knows a run; one that it does not will not begin later.
 
@@ -254,14 +277,34 @@ class RunnerClient:
 
     async def _put(self, request: StepRequest) -> RunResult | None:
         """Begin a run; return a result when the service does not want it at all."""
-        path = self._run_path(request.run_id)
-        named = replace(request, job_key=self._named(request.job_key))
-        async with self._request("PUT", path, json=request_as_json(named)) as response:
-            if response.status in (400, 413):
-                detail = f"the runner refuses the step: {await _error(response)}"
+        path, step = self._run_path(request.run_id), self._step(request)
+        async with self._request("PUT", path, json=step) as response:
+            if (detail := await _refusal(response)) is not None:
                 return RunResult(outcome=RunOutcome.REFUSED, detail=detail)
             await self._require_success(response)
             return None
+
+    async def _check(self, request: StepRequest) -> StepCheck:
+        step = self._step(request)
+        async with self._request("POST", "/v1/check", json=step) as response:
+            if (problem := await _refusal(response)) is not None:
+                return StepCheck(problem=problem)
+            if response.status == 404:
+                raise RunnerVersionError(
+                    f"the runner at {self._url} does not know how to check a step; "
+                    "update it"
+                )
+            await self._require_success(response)
+            try:
+                return check_from_json(await response.json())
+            except WireError as err:
+                raise RunnerVersionError(
+                    f"what answers at {self._url} is no runner that is known here: {err}"
+                ) from err
+
+    def _step(self, request: StepRequest) -> dict[str, Any]:
+        named = replace(request, job_key=self._named(request.job_key))
+        return request_as_json(named)
 
     async def _follow(self, course: _Course) -> RunResult:
         """Read events until the result; what the service has forgotten was interrupted."""
@@ -316,9 +359,9 @@ class RunnerClient:
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError, ValueError) as err:
-            problem = str(err) or type(err).__name__
+            _LOGGER.debug("The runner at %s cannot be reached: %r", self._url, err)
             raise RunnerUnreachableError(
-                f"the runner at {self._url} cannot be reached: {problem}"
+                f"the runner at {self._url} cannot be reached: {_problem(err)}"
             ) from err
 
     async def _require_success(self, response: aiohttp.ClientResponse) -> None:
@@ -359,6 +402,34 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             yield b"".join((*rest, end))
             rest = []
         rest.append(begun)
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> str | None:
+    """Return why the service does not want a step at all, if that is its answer."""
+    if response.status not in (400, 413):
+        return None
+    return f"the runner refuses the step: {await _error(response)}"
+
+
+def _problem(err: Exception) -> str:
+    """Say in words why there is no answer, or none that can be read."""
+    match err:
+        case TimeoutError():
+            return "it does not answer in time"
+        case aiohttp.ClientConnectorDNSError():
+            return "no address is known for it"
+        case aiohttp.ClientSSLError():
+            return "its certificate is not trusted, or it speaks no TLS"
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=int(number))):
+            return os.strerror(number).lower()
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            return "it ends the connection"
+        case aiohttp.ClientResponseError() | ValueError():
+            return "it does not answer as a runner does"
+        case OSError(errno=int(number)):
+            return os.strerror(number).lower()
+        case _:
+            return "the connection fails"
 
 
 async def _error(response: aiohttp.ClientResponse) -> str:

@@ -6,6 +6,7 @@ shell script if it is text; a shell that is given anything else does whatever co
 
 import codecs
 from dataclasses import dataclass
+import os
 from pathlib import Path
 import platform
 import sys
@@ -15,6 +16,8 @@ from .model import RunRefusedError
 
 _HEAD_BYTES = 8192
 _INTERPRETER_LINE = b"#!"
+_INTERPRETER_LINE_BYTES = 256
+"""How much of a file Linux looks at for it."""
 _WINDOWS_LINE_ENDS = (
     "has Windows line ends (CR LF); save it with those of Unix (LF alone)"
 )
@@ -103,6 +106,30 @@ class Executable:
 def require_runnable(path: Path) -> None:
     """Refuse a file that no system runs. Raises RunRefusedError, OSError."""
     _refuse(path, _why_never(_head(path)))
+
+
+def require_interpreter(path: Path) -> None:
+    """Refuse a script whose interpreter is not there. Raises RunRefusedError, OSError."""
+    line, end, _ = _head(path)[:_INTERPRETER_LINE_BYTES].partition(b"\n")
+    words = line[len(_INTERPRETER_LINE) :].split(b"\0")[0].split()
+    # A relative one depends on where it is started, and a line that is cut names another.
+    if not line.startswith(_INTERPRETER_LINE) or not end or not words:
+        return
+    interpreter = Path(os.fsdecode(words[0]))
+    if interpreter.is_absolute() and _is_missing(interpreter):
+        raise RunRefusedError(
+            f"{path} cannot be run: the interpreter that it names does not exist"
+        )
+
+
+def _is_missing(file: Path) -> bool:
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def require_program_or_script(path: Path) -> None:

@@ -13,10 +13,8 @@ import shutil
 import stat
 
 from .executable import Executable
-from .model import HandlerCall, RunRefusedError
+from .model import DEFAULT_PATH, HandlerCall, RunRefusedError
 from .trust import require_trusted_way
-
-DEFAULT_PATH = "default"
 
 
 def find_handler(

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 import stat
 
-from .handlers import DEFAULT_PATH, find_handler
-from .model import HandlerCall, RunRefusedError
+from .handlers import find_handler
+from .model import DEFAULT_PATH, HandlerCall, RunRefusedError
 from .trust import require_trusted_way_to
 from .users import user_name
 

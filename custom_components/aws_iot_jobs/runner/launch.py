@@ -8,10 +8,15 @@ from pathlib import Path
 import shutil
 
 from .environment import base_environment, working_directory
-from .executable import Executable, require_program_or_script, require_runnable
+from .executable import (
+    Executable,
+    require_interpreter,
+    require_program_or_script,
+    require_runnable,
+)
 from .handlers import find_handler
-from .job_directory import VARIABLE, make_job_directory
-from .model import CommandCall, HandlerCall, RunRefusedError, StepRequest
+from .job_directory import VARIABLE, job_directory, make_job_directory
+from .model import CommandCall, HandlerCall, RunRefusedError, StepCheck, StepRequest
 from .users import Switch, User, find_user, switch_to
 
 
@@ -19,12 +24,14 @@ from .users import Switch, User, find_user, switch_to
 class Launch:
     """A process to start.
 
-    What runs is `executable`, whatever `argv` begins with. `signal_command` begins the
-    argv of a command that signals it where the agent may not.
+    What runs is `executable`, whatever `argv` begins with. `file` is that of the handler or
+    command itself, which may be started by another; None where only its user can see it.
+    `signal_command` begins the argv of a command that signals it where the agent may not.
     """
 
     argv: tuple[str, ...]
     executable: Executable
+    file: Path | None
     environment: dict[str, str]
     directory: Path
     signal_command: tuple[str, ...] = ()
@@ -39,7 +46,31 @@ def prepare(
     run.
     """
     user = find_user(request.run_as_user)
-    directory = make_job_directory(work_directory, request.job_key, user)
+    launch = _look_up(request, user, handler_directory, work_directory)
+    make_job_directory(work_directory, request.job_key, user)
+    return launch
+
+
+def check(
+    request: StepRequest, handler_directory: Path, work_directory: Path
+) -> StepCheck:
+    """Return what `prepare` would say of a step, and make nothing. Blocks, as above."""
+    acts_as_root = False
+    try:
+        user = find_user(request.run_as_user)
+        acts_as_root = user.uid == 0
+        launch = _look_up(request, user, handler_directory, work_directory)
+    except RunRefusedError as err:
+        return StepCheck(acts_as_root=acts_as_root, problem=str(err))
+    path = None if launch.file is None else str(launch.file)
+    return StepCheck(path=path, acts_as_root=acts_as_root)
+
+
+def _look_up(
+    request: StepRequest, user: User, handler_directory: Path, work_directory: Path
+) -> Launch:
+    """Return what to start for a step of `user`. Raises RunRefusedError."""
+    directory = job_directory(work_directory, request.job_key)
     settings = {**request.environment, VARIABLE: str(directory)}
     try:
         if isinstance(request.call, HandlerCall):
@@ -58,9 +89,11 @@ def _prepare_handler(
     environment = {**base_environment(user), **settings}
     executable = find_handler(call, handler_directory, environment["PATH"])
     _look(require_runnable, executable.path)
+    _look(require_interpreter, executable.path)
     return Launch(
         argv=(str(executable.path), *call.args),
         executable=executable,
+        file=executable.path,
         environment=environment,
         directory=working_directory(user),
     )
@@ -72,30 +105,33 @@ def _prepare_command(
     environment = {**base_environment(user), **settings}
     directory = working_directory(user)
     switch = switch_to(user, environment)
-    file = _file_to_start(call.argv[0], environment["PATH"], directory, switch)
+    file = _file_of(call.argv[0], environment["PATH"], directory, switch)
+    # Only a command of another user has no file that is seen here.
+    started = Path(switch.run[0]) if switch.run or file is None else file
     return Launch(
         argv=(*switch.run, *call.argv),
-        executable=Executable.at(file),
+        executable=Executable.at(started),
+        file=file,
         environment=environment,
         directory=directory,
         signal_command=switch.signal,
     )
 
 
-def _file_to_start(
+def _file_of(
     name: str, search_path: str, directory: Path, switch: Switch
-) -> Path:
-    """Return the file of a command, or of what becomes its user first."""
+) -> Path | None:
+    """Return the file of a command; None where only its user can see it."""
     if switch.signal and not _is_seen(name, directory):
         # Where sudo switches, only the other user may know whether the command is there.
-        return Path(switch.run[0])
+        return None
     command = _find_command(name, search_path, directory)
     _look(require_runnable, command)
-    if not switch.run:
-        return command
-    # What switches has a shell run all that the system does not.
-    _look(require_program_or_script, command)
-    return Path(switch.run[0])
+    _look(require_interpreter, command)
+    if switch.run:
+        # What switches has a shell run all that the system does not.
+        _look(require_program_or_script, command)
+    return command
 
 
 def _is_seen(name: str, directory: Path) -> bool:

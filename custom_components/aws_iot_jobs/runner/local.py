@@ -12,29 +12,27 @@ import signal
 
 from .family import Leader
 from .job_directory import VARIABLE, job_directory, remove_job_directory
-from .launch import Launch, prepare
+from .launch import Launch, check, prepare
 from .leftovers import end_leftovers
 from .model import (
     RunEvent,
     RunOutcome,
-    RunOutput,
     RunRefusedError,
     RunResult,
-    RunStarted,
     RunTrace,
+    StepCheck,
     StepRequest,
     Stream,
 )
-from .output import LineCount, Tail
+from .output import LineCount
 from .process import Ended, Process
 from .spawn import Spawned, spawn
 from .started import begin_start, forget_start, note_start, read_start
+from .telling import Telling
 
 _LOGGER = logging.getLogger(__name__)
 
 DEFAULT_GRACE_SECONDS = 10.0
-EVENT_OUTPUT_LIMIT = 1024 * 1024
-"""How many bytes of output a run tells as events; the rest shows in its result's tail."""
 
 
 class LocalRunner:
@@ -78,6 +76,12 @@ class LocalRunner:
         if result.outcome is RunOutcome.INTERRUPTED:
             raise asyncio.CancelledError
         return result
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Tell what a run of a step would do here."""
+        return await asyncio.to_thread(
+            check, request, self._handler_directory, self._work_directory
+        )
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:
         """Tell what is known of a run: none outlives this process.
@@ -142,6 +146,8 @@ class LocalRunner:
         except BaseException:
             process.kill()
             raise
+        finally:
+            output.end()
         return output.result(outcome, ended)
 
     async def _start(
@@ -226,35 +232,22 @@ class _Stops:
 
 
 class _Output:
-    """What one run tells: its start, its output up to a limit, and the tails of that."""
+    """What one run tells, and what its result has of what it wrote."""
 
     def __init__(self, run_id: str, on_event: Callable[[RunEvent], None]) -> None:
-        self._run_id = run_id
-        self._on_event = on_event
-        self._tails = {stream: Tail() for stream in Stream}
+        self._telling = Telling(run_id, on_event)
         self._stderr_lines = LineCount()
-        self._left = EVENT_OUTPUT_LIMIT
-        self._failed = False
 
     def begin(self, pid: int) -> None:
-        self._tell(RunStarted(run_id=self._run_id, pid=pid))
+        self._telling.begin(pid)
 
     def feed(self, stream: Stream, data: bytearray, size: int) -> None:
-        self._tails[stream].feed(data, size)
         if stream is Stream.STDERR:
             self._stderr_lines.feed(data, size)
-        if self._left > 0:
-            told = bytes(data[: min(size, self._left)])
-            self._left -= len(told)
-            self._tell(RunOutput(run_id=self._run_id, stream=stream, data=told))
+        self._telling.feed(stream, data, size)
 
-    def _tell(self, event: RunEvent) -> None:
-        try:
-            self._on_event(event)
-        except Exception:
-            if not self._failed:
-                _LOGGER.exception("An event of run %s cannot be told", self._run_id)
-            self._failed = True
+    def end(self) -> None:
+        self._telling.end()
 
     def result(self, outcome: RunOutcome, ended: Ended) -> RunResult:
         returncode = ended.returncode
@@ -268,8 +261,8 @@ class _Output:
             exit_status=None if by_signal else returncode,
             signal=_signal_name(-returncode) if returncode and by_signal else None,
             detail=_not_ended(ended),
-            stdout=self._tails[Stream.STDOUT].text(),
-            stderr=self._tails[Stream.STDERR].text(),
+            stdout=self._telling.text(Stream.STDOUT),
+            stderr=self._telling.text(Stream.STDERR),
             stderr_lines=self._stderr_lines.lines,
         )
 

@@ -7,8 +7,12 @@ neither.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
+
+DEFAULT_PATH = "default"
+"""The path of a handler that lies in the handler directory."""
 
 
 class RunOutcome(StrEnum):
@@ -75,11 +79,22 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutput:
-    """A process wrote something. After a limit, a run tells no more of its output."""
+    """A process wrote something.
+
+    `offset` is how many bytes it had written to the stream before, told or not: of much
+    output in little time, only the newest is told. `at` is when it was read.
+    """
 
     run_id: str
     stream: Stream
     data: bytes = field(repr=False)
+    offset: int = 0
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def end(self) -> int:
+        """How many bytes had been written to the stream with these."""
+        return self.offset + len(self.data)
 
 
 type RunEvent = RunStarted | RunOutput
@@ -102,6 +117,20 @@ class RunResult:
     stderr_lines: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCheck:
+    """What a run of a step would do, as far as it can be told without one.
+
+    `path` is the file of its handler or command; None where there is none, or where only
+    the step's user can see it. `acts_as_root` tells whether the step's user is root.
+    `problem` is what the run would be refused for, in the same words.
+    """
+
+    path: str | None = None
+    acts_as_root: bool = False
+    problem: str | None = None
+
+
 class RunTrace(StrEnum):
     """What is known of an earlier attempt of a step.
 
@@ -116,6 +145,10 @@ class RunTrace(StrEnum):
 
 class RunRefusedError(Exception):
     """A step may not or cannot run; its message says what was found and what is expected."""
+
+
+class StepNotCheckedError(Exception):
+    """Nobody can tell what a run would do; its message says why, for people."""
 
 
 class Runner(Protocol):
@@ -135,6 +168,13 @@ class Runner(Protocol):
         the step are results, never exceptions. A cancelled call leaves no process behind
         that this runner could not find again; one whose process has ended by itself returns
         that result all the same.
+        """
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Tell what a run of a step would do. Nothing is run, and nothing is changed.
+
+        What is looked at is what a run looks at first. Asks once; raises
+        StepNotCheckedError when there is no answer.
         """
 
     async def trace(self, job_key: str, run_id: str) -> RunTrace:

@@ -3,7 +3,8 @@
 A run is begun once, however often it is asked for, and goes on while its client is away. It
 is ended for want of a client only when another one has long waited for its place, or after
 a week.
-Its events are kept until it is forgotten, its result for a week after its end.
+Its first and its newest events are kept until it is forgotten, its result for a week after
+its end.
 
 Times are those of the monotonic clock: the wall clock of a device without a battery jumps.
 For what an earlier life of the service has kept, the week begins anew.
@@ -20,7 +21,8 @@ from pathlib import Path
 import time
 from typing import Any
 
-from .model import RunEvent, Runner, RunOutcome, RunResult, StepRequest
+from .kept_events import KeptEvents
+from .model import RunEvent, Runner, RunOutcome, RunResult, StepCheck, StepRequest
 from .run_files import RunRecord, load_records, remove_record, save_record
 from .wire import Numbered
 
@@ -29,9 +31,7 @@ _LOGGER = logging.getLogger(__name__)
 KEPT_SECONDS = 7 * 24 * 60 * 60
 MAX_KEPT = 100
 MAX_KEPT_WITH_OUTPUT = 8
-"""Of how many ended runs all events are kept; of the others the result is."""
-MAX_EVENTS = 10_000
-"""How many events a run may have besides its result; the result has the output's end."""
+"""Of how many ended runs the events are kept; of the others the result is."""
 MAX_RUNNING = 4
 YIELD_SECONDS = 10 * 60
 """How long another run waits for a place before one without a client is ended for it."""
@@ -58,7 +58,7 @@ class Run:
 
     run_id: str
     job_key: str
-    events: list[Numbered] = field(default_factory=list)
+    events: KeptEvents = field(default_factory=KeptEvents)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     stop_reason: str = ""
@@ -74,9 +74,7 @@ class Run:
 
     def tell(self, event: RunEvent | RunResult) -> None:
         """Take an event, and have it sent to whoever reads."""
-        if len(self.events) >= MAX_EVENTS and not isinstance(event, RunResult):
-            return
-        self.events.append(Numbered(number=len(self.events) + 1, event=event))
+        self.events.append(event)
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -87,14 +85,14 @@ class Run:
         none when the service stops before the run has ended.
         """
         while True:
-            while told := self._after(after):
+            while told := self.events.after(after):
                 for numbered in told:
                     yield numbered
                     if isinstance(numbered.event, RunResult):
                         return
                     after = numbered.number
             if self.ended_at is not None:
-                after = self.events[-1].number - 1
+                after = self.events.last_number - 1
             elif self.left:
                 return
             else:
@@ -117,22 +115,17 @@ class Run:
 
     def forget_output(self) -> None:
         """Keep the result of an ended run alone."""
-        self.events = self.events[-1:]
+        self.events.forget_output()
 
     @property
     def result(self) -> RunResult | None:
         """How it ended, when it has."""
-        last = self.events[-1].event if self.events else None
-        return last if isinstance(last, RunResult) else None
+        return self.events.result
 
     @property
     def seconds_unasked(self) -> float:
         """For how long no client has asked for it."""
         return 0 if self.followers else time.monotonic() - self.asked_at
-
-    def _after(self, number: int) -> list[Numbered]:
-        first = self.events[0].number if self.events else 1
-        return self.events[max(0, number - first + 1) :]
 
 
 class Runs:
@@ -191,6 +184,10 @@ class Runs:
         if run is not None:
             run.asked_at = time.monotonic()
         return run
+
+    async def check(self, request: StepRequest) -> StepCheck:
+        """Tell what a run of a step would do. It takes no place."""
+        return await self._runner.check(request)
 
     async def put(self, request: StepRequest) -> tuple[Run, bool]:
         """Begin a run, or find it when it was begun before; tell which.

@@ -23,6 +23,7 @@ from aiohttp.typedefs import Middleware
 from .connections import BACKLOG, Connections
 from .durable import replace_file
 from .inventory import fix_permissions, list_handlers
+from .model import StepRequest
 from .runs import ClosedError, Run, Runs, TooManyRunsError
 from .system import operating_systems
 from .wire import WireError, event_as_json, request_from_json, required_name
@@ -39,6 +40,8 @@ BODY_SECONDS = 20
 """How long the body of a request may take to come."""
 HEARTBEAT_SECONDS = 15
 """How often an event stream that has nothing to tell sends an empty line."""
+_CHECKED = "check"
+"""The id of a run that there will not be."""
 
 _CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 _RUNS: web.AppKey[Runs] = web.AppKey("runs", Runs)
@@ -66,6 +69,7 @@ def make_app(runs: Runs, handler_directory: Path, token: str) -> web.Application
             web.get("/v1/info", _info),
             web.get("/v1/handlers", _list_handlers),
             web.post("/v1/handlers/fix-permissions", _fix_permissions),
+            web.post("/v1/check", _check),
             web.put("/v1/runs/{run_id}", _put_run),
             web.get("/v1/runs/{run_id}", _get_run),
             web.get("/v1/runs/{run_id}/events", _events),
@@ -193,11 +197,13 @@ async def _fix_permissions(request: web.Request) -> web.Response:
     return web.json_response(asdict(fix))
 
 
+async def _check(request: web.Request) -> web.Response:
+    step = await _step(request, _CHECKED)
+    return web.json_response(asdict(await request.app[_RUNS].check(step)))
+
+
 async def _put_run(request: web.Request) -> web.Response:
-    try:
-        step = request_from_json(request.match_info["run_id"], await _json(request))
-    except WireError as err:
-        raise web.HTTPBadRequest(text=str(err)) from err
+    step = await _step(request, request.match_info["run_id"])
     try:
         run, begun = await request.app[_RUNS].put(step)
     except TooManyRunsError:
@@ -209,6 +215,13 @@ async def _put_run(request: web.Request) -> web.Response:
             text=f"cannot be saved: {err.strerror}"
         ) from err
     return web.json_response(_describe(run), status=201 if begun else 200)
+
+
+async def _step(request: web.Request, run_id: str) -> StepRequest:
+    try:
+        return request_from_json(run_id, await _json(request))
+    except WireError as err:
+        raise web.HTTPBadRequest(text=str(err)) from err
 
 
 async def _json(request: web.Request) -> object:
@@ -279,7 +292,7 @@ def _unknown_run() -> web.HTTPNotFound:
 def _describe(run: Run) -> dict[str, object]:
     return {
         "run_id": run.run_id,
-        "events": len(run.events),
+        "events": run.events.last_number,
         "ended": run.result is not None,
     }
 

@@ -7,6 +7,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 import re
 from typing import Any
 
@@ -18,6 +19,7 @@ from .model import (
     RunOutput,
     RunResult,
     RunStarted,
+    StepCheck,
     StepRequest,
     Stream,
 )
@@ -70,21 +72,33 @@ def event_as_json(numbered: Numbered) -> dict[str, Any]:
     match numbered.event:
         case RunStarted(pid=pid):
             told: dict[str, Any] = {"started": {"pid": pid}}
-        case RunOutput(stream=stream, data=data):
-            text = base64.b64encode(data).decode()
-            told = {"output": {"stream": stream, "data": text}}
+        case RunOutput() as output:
+            told = {
+                "output": {
+                    "stream": output.stream,
+                    "data": base64.b64encode(output.data).decode(),
+                    "offset": output.offset,
+                    "at": output.at.isoformat(),
+                }
+            }
         case RunResult() as result:
             told = {"ended": result_as_json(result)}
     return {"number": numbered.number} | told
 
 
-def event_from_json(run_id: str, data: Any) -> Numbered:
-    """Return what a line of an event stream says. Raises WireError."""
+def event_from_json(
+    run_id: str, data: Any, ends: Mapping[Stream, int] | None = None
+) -> Numbered:
+    """Return what a line of an event stream says. Raises WireError.
+
+    `ends` is up to where the streams have been told before: a service that does not say
+    where output goes on leaves nothing out in between.
+    """
     fields = _object(data, "the event")
     number = fields.get("number")
     if not isinstance(number, int):
         raise WireError("number: missing")
-    return Numbered(number=number, event=_event(run_id, fields))
+    return Numbered(number=number, event=_event(run_id, fields, ends or {}))
 
 
 def required_name(value: Any, name: str) -> str:
@@ -110,22 +124,44 @@ def result_from_json(data: Any) -> RunResult:
         raise WireError(f"the result: {err}") from err
 
 
-def _event(run_id: str, fields: Mapping[str, Any]) -> RunEvent | RunResult:
+def check_from_json(data: Any) -> StepCheck:
+    """Return what a run would do. Raises WireError."""
+    match data:
+        case {
+            "path": str() | None as path,
+            "acts_as_root": bool(acts_as_root),
+            "problem": str() | None as problem,
+        }:
+            return StepCheck(path=path, acts_as_root=acts_as_root, problem=problem)
+    raise WireError("the check: path, acts_as_root or problem is missing")
+
+
+def _event(
+    run_id: str, fields: Mapping[str, Any], ends: Mapping[Stream, int]
+) -> RunEvent | RunResult:
     try:
         match fields:
             case {"started": {"pid": int(pid)}}:
                 return RunStarted(run_id=run_id, pid=pid)
-            case {"output": {"stream": stream, "data": str(data)}}:
+            case {"output": {"stream": stream, "data": str(data)} as output}:
                 return RunOutput(
                     run_id=run_id,
                     stream=Stream(stream),
                     data=base64.b64decode(data, validate=True),
+                    offset=int(output.get("offset", ends.get(stream, 0))),
+                    at=_time(output.get("at")),
                 )
             case {"ended": result}:
                 return result_from_json(result)
-    except (ValueError, binascii.Error) as err:
+    except (OverflowError, TypeError, ValueError, binascii.Error) as err:
         raise WireError(f"the event: {err}") from err
     raise WireError("the event: neither started, output nor ended")
+
+
+def _time(value: Any) -> datetime:
+    if value is None:
+        return datetime.now(UTC)
+    return datetime.fromisoformat(value).astimezone(UTC)
 
 
 def _call(fields: Mapping[str, Any]) -> HandlerCall | CommandCall:

@@ -38,8 +38,8 @@ class Engine:
     async def run(self, document: Mapping[str, Any]) -> JobOutcome:
         """Run a job's steps to their end."""
 
-        async def tidied() -> None:
-            """Have nothing of an earlier job."""
+        async def at_once() -> None:
+            """Have nothing to wait for."""
 
         record = JobRecord(key=ExecutionKey("job-1", 1), started_at=datetime.now(UTC))
         execution = Execution(
@@ -48,7 +48,8 @@ class Engine:
             thing_name="thing-1",
             runner=LocalRunner(self.handlers, self.work, grace=1),
             deadline=Deadline(None),
-            tidied=tidied,
+            tidied=at_once,
+            may_start=at_once,
         )
         return await execution.run()
 

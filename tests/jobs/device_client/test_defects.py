@@ -170,11 +170,12 @@ def test_defect_08_versions_keys_and_booleans_are_what_they_are() -> None:
 
 
 async def test_defect_20_retries_do_not_pile_up(
-    device: Device, service: FakeJobsService
+    stopped_device: Device, service: FakeJobsService
 ) -> None:
     """There copies queue up while nobody answers, and come all at once."""
     job = service.create_job(document(command_step("true")))
     service.faults.reject.extend([None, "RequestThrottled", "RequestThrottled"])
+    await stopped_device.start()
     await service.ended(job)
     # Each try waited for the answer to the one before.
     statuses = [

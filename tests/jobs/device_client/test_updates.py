@@ -17,11 +17,13 @@ PREFIX = f"$aws/things/{THING}/jobs/"
 
 
 async def test_updates_of_a_job(
-    device: Device, service: FakeJobsService, broker: Broker
+    stopped_device: Device, service: FakeJobsService, broker: Broker
 ) -> None:
     """IN_PROGRESS before anything runs, then the end; all on the job's own topic."""
     step = command_step("sh,-c,echo out; echo err >&2", name="s")
-    job = await service.ended(service.create_job(document(step)))
+    job = service.create_job(document(step))
+    await stopped_device.start()
+    await service.ended(job)
     first, *_, last = job.accepted
     assert first["status"] == "IN_PROGRESS"
     assert first["statusDetails"] == {"step": "s", "stepIndex": "1", "stepCount": "1"}
@@ -40,7 +42,6 @@ async def test_updates_carry_what_keeps_them_in_order(
     device: Device, service: FakeJobsService
 ) -> None:
     """There none of these is sent, so a stale update overwrites a newer one."""
-    await service.until(lambda: bool(service.requests))
     job = await service.ended(service.create_job(document(command_step("true"))))
     updates = [
         request for topic, request in service.requests if topic.endswith("/update")
@@ -94,12 +95,13 @@ async def test_updates_are_tried_again_after(
 
 
 async def test_updates_that_aws_refuses_for_good_run_nothing(
-    device: Device, service: FakeJobsService
+    stopped_device: Device, service: FakeJobsService
 ) -> None:
     """There the job runs, whatever AWS answers to its start."""
-    ran = device.handlers / "ran"
+    ran = stopped_device.handlers / "ran"
     job = service.create_job(document(command_step(f"touch,{ran}")))
     service.faults.reject.extend([None, "InvalidTopic"])
+    await stopped_device.start()
     await service.ended(job)
     assert job.status == "FAILED"
     assert "did not accept its start: InvalidTopic" in job.status_details["reason"]

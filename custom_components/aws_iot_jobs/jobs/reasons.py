@@ -1,0 +1,244 @@
+"""Why jobs and steps ended as they did: the one place of the sentences that are ours.
+
+AWS, the journal and the history have them in English. What such a text was made of can be
+read back from it, so that it can be told in other languages; what is not ours in it, as the
+names of steps, stays as it is.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache, lru_cache, reduce
+import re
+from string import Formatter
+from typing import cast
+
+
+class Reason(Enum):
+    """A sentence, with placeholders for what it tells of.
+
+    One that holds another stands above it: so is it read, from the top. `cause` is always
+    one of these; `reason` may be what a runner says, too; `detail` is what people and others
+    say, and nothing of ours is looked for in it.
+    """
+
+    FAILURES_IGNORED = (
+        "{succeeded} of {count} steps succeeded; failure ignored: {failures}"
+    )
+    STEP = "step {index} of {count} {name}: {reason}"
+    FINAL_STEP = "final step {name}: {reason}"
+
+    REJECTED_BECAUSE = "rejected in Home Assistant: {detail}"
+    START_REFUSED = "AWS IoT did not accept its start: {detail}"
+    INVALID_DOCUMENT = "invalid job document: {reason}"
+    NOT_FOR_THIS_THING = "not for this thing: {reason}"
+    WITH_DETAIL = "{cause}; {detail}"
+    BETWEEN_STEPS = "{cause} between two steps"
+
+    SUCCEEDED = "{succeeded} of {count} steps succeeded"
+    EXIT_STATUS = "exit status {status}"
+    SIGNAL = "ended by signal {signal}"
+    TOO_MUCH_STDERR = "{lines} lines on stderr, more than the {allowed} of allowStdErr"
+    TIMED_OUT = "timed out"
+    TIMED_OUT_AFTER = "timed out after {seconds} s"
+    TIME_OVER = "stopped, for the job's time in AWS IoT Jobs is over"
+    STOPPED = "stopped"
+    STOPPED_HERE = "stopped in Home Assistant"
+    AGENT_STOPPED = "interrupted: the agent was stopped"
+    INTERRUPTED_TOO_OFTEN = (
+        "interrupted {attempts} times and not run again: the agent or the runner ended "
+        "each time before the step did"
+    )
+    NOT_HANDED_OUT = "interrupted, and not handed out again"
+    INTERNAL_ERROR = "internal error of the agent; its log says more"
+
+    WAITING = "waiting for approval in Home Assistant"
+    NOT_APPROVED = "not approved in Home Assistant in time"
+    REJECTED = "rejected in Home Assistant"
+
+    CANCELED_BY_AWS = "canceled in AWS IoT Jobs"
+    TIMED_OUT_BY_AWS = "timed out in AWS IoT Jobs"
+    REMOVED_BY_AWS = "removed from AWS IoT Jobs"
+    SUCCEEDED_ALREADY = "AWS IoT Jobs has it as succeeded already"
+    FAILED_ALREADY = "AWS IoT Jobs has it as failed already"
+    REJECTED_ALREADY = "AWS IoT Jobs has it as rejected already"
+
+    FIELD = "{path}: {cause}"
+    NO_OBJECT = "the job document is not a JSON object"
+    VERSION_MISSING = 'required ("{version}")'
+    VERSION_OR_OPERATION_MISSING = (
+        'required ("{version}"), or operation in the old schema'
+    )
+    VERSION_IS_NO_TEXT = 'must be the string "{version}", not a list or an object'
+    OTHER_VERSION = 'must be the string "{version}", not {found}'
+    MISSING = "required"
+    MUST_BE_TEXT = "must be a string"
+    MUST_BE_PLAIN_TEXT = "must not hold NUL characters or lone surrogates"
+    MUST_BE_OBJECT = "must be an object"
+    MUST_BE_LIST = "must be a list"
+    MUST_NOT_BE_EMPTY = "must not be empty"
+    MUST_BE_BOOLEAN = 'must be true, false, "true" or "false"'
+    MUST_BE_COUNT = "must be a whole number of 0 or more"
+    MUST_BE_SECONDS = (
+        "must be a number of seconds, more than 0 and at most {max_seconds}"
+    )
+    UNKNOWN_ACTION = 'must be "runHandler" or "runCommand", not {found}'
+    NO_PROGRAM = "required: its first word is empty"
+    PROGRAM_WITH_SPACES = (
+        "its first word {found} contains spaces; commas separate the words"
+    )
+    UNKNOWN_CONDITION = 'must be "stringEqual", not {found}'
+    UNKNOWN_KEY = "unknown key {found}; known are {known}"
+    FACT_UNKNOWN = "{key} is unknown, not {wanted}"
+    OTHER_FACT = "{key} is {here}, not {wanted}"
+    EITHER = "{value} or {others}"
+
+    def text(self, **parts: object) -> str:
+        """Return the sentence in English, with these parts in their places."""
+        return self.value.format(**parts)
+
+
+def all_of(failures: Iterable[str]) -> str:
+    """Return several failures, to stand in one sentence."""
+    return _NEXT_FAILURE.join(failures)
+
+
+def either(values: Iterable[str]) -> str:
+    """Return values of which one is enough, to stand in one sentence."""
+    return _OR.join(map(repr, values))
+
+
+type Part = str | Sentence | tuple[Part, ...]
+"""What stands in the place of a placeholder. Several parts stand for `failures` alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What a text was made of."""
+
+    reason: Reason
+    parts: Mapping[str, Part]
+
+
+@lru_cache(maxsize=256)
+def read(text: str) -> Part:
+    """Return what a text was made of; the text itself where it is not of ours."""
+    return _read(text, None)
+
+
+def translated(text: str, template: Callable[[Reason], str]) -> str:
+    """Return a text with all that is ours in it as other templates have it."""
+    return _told(read(text), template)
+
+
+def _told(part: Part, template: Callable[[Reason], str]) -> str:
+    match part:
+        case Sentence(reason, parts):
+            told = {name: _told(each, template) for name, each in parts.items()}
+            return template(reason).format(**told)
+        case tuple():
+            return _NEXT_FAILURE.join(_told(each, template) for each in part)
+    return part
+
+
+def _read(text: str, above: Reason | None) -> Part:
+    """Read a text that stands within a sentence, if in any."""
+    for reason in _below(above):
+        if (found := _expression(reason).fullmatch(text)) is None:
+            continue
+        parts = {
+            name: _read_part(name, each, reason)
+            for name, each in found.groupdict().items()
+        }
+        if not isinstance(parts.get("cause"), str):
+            return Sentence(reason, parts)
+    return text
+
+
+def _read_part(name: str, text: str, above: Reason) -> Part:
+    match name:
+        case "failures":
+            return _read_failures(text, above)
+        case "cause" | "reason":
+            return _read(text, above)
+        case "here" | "wanted":
+            return _read_values(text)
+    return text
+
+
+def _read_failures(text: str, above: Reason) -> Part:
+    """Read what `all_of` has made."""
+    failures = list(_failure().finditer(text))
+    if not failures or failures[0].start():
+        return text
+    return tuple(_read(failure["text"], above) for failure in failures)
+
+
+def _read_values(text: str) -> Part:
+    """Read what `either` has made."""
+    *values, last = re.split(f"{_OR}(?=['\"])", text)
+    return reduce(
+        lambda others, value: Sentence(
+            Reason.EITHER, {"value": value, "others": others}
+        ),
+        reversed(values),
+        cast(Part, last),
+    )
+
+
+def _below(above: Reason | None) -> list[Reason]:
+    """Return what may stand within a sentence: what cannot hold it in turn."""
+    reasons = list(Reason)
+    return reasons if above is None else reasons[reasons.index(above) + 1 :]
+
+
+_NEXT_FAILURE = "; "
+_OR = " or "
+_NUMBER = r"-?[0-9][0-9.e+-]*"
+_QUOTED = r"""(?:'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+")"""
+"""A text as `repr` has it."""
+_WORDS = {
+    "name": _QUOTED,
+    "signal": r"\w+",
+    "failures": ".+",
+    "reason": ".*",
+    "cause": ".+?",
+    "detail": ".*",
+    "path": r"[\w.\[\]]+",
+    "version": "[0-9.]+",
+    "found": ".*",
+    "known": ".*",
+    "key": r"[^\s'\"]+",
+    "here": ".+?",
+    "wanted": ".+",
+    "value": ".+?",
+    "others": ".+",
+}
+"""What can stand for a placeholder, where it is no number."""
+
+
+@cache
+def _expression(reason: Reason) -> re.Pattern[str]:
+    """Return what matches a sentence, with its parts as groups."""
+    return re.compile("".join(_pieces(reason.value, "(?P<{name}>{words})")), re.DOTALL)
+
+
+@cache
+def _failure() -> re.Pattern[str]:
+    """Return what matches one of several failures: up to where another step is named."""
+    labels = (
+        "".join(_pieces(reason.value.partition("{reason}")[0], "{words}"))
+        for reason in (Reason.STEP, Reason.FINAL_STEP)
+    )
+    label = f"(?:{'|'.join(labels)})"
+    return re.compile(
+        rf"(?P<text>{label}.*?)(?:{_NEXT_FAILURE}(?={label})|\Z)", re.DOTALL
+    )
+
+
+def _pieces(template: str, form: str) -> Iterator[str]:
+    """Yield expressions for what a template is made of, its placeholders in this form."""
+    for literal, name, _, _ in Formatter().parse(template):
+        yield re.escape(literal)
+        if name is not None:
+            yield form.format(name=name, words=_WORDS.get(name, _NUMBER))

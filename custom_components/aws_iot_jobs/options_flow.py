@@ -1,0 +1,146 @@
+"""Options flow: how jobs are run, approved, kept and told of."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import probatio
+
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    DurationSelector,
+    DurationSelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+    TextSelector,
+    TimeSelector,
+)
+
+from .const import (
+    CONF_APPROVAL,
+    CONF_APPROVAL_TIME_LIMIT,
+    CONF_DEFAULT_TIMEOUT,
+    CONF_HANDLER_DIRECTORY,
+    CONF_HISTORY_COUNT,
+    CONF_HISTORY_DAYS,
+    CONF_LOG_KIB,
+    CONF_OUTAGE_ALLOWANCE,
+    CONF_REPORT_VERSIONS,
+    CONF_RUN_DOCUMENT,
+    CONF_RUNNER,
+    CONF_WINDOW_DAYS,
+    CONF_WINDOW_FROM,
+    CONF_WINDOW_TO,
+    Weekday,
+)
+from .entered_options import DEFAULTS, read_options
+from .errors import InvalidInputError
+from .forms import Form, folded
+from .jobs.approval import ApprovalPolicy
+from .places.runners import RunnerKind
+from .validation import async_read_handler_directory
+
+type _Fields = dict[probatio.Marker, Any]
+
+
+def _number(unit: str | None = None) -> NumberSelector:
+    config = NumberSelectorConfig(mode=NumberSelectorMode.BOX)
+    if unit is not None:
+        config["unit_of_measurement"] = unit
+    return NumberSelector(config)
+
+
+def _defaulted(key: str) -> probatio.Marker:
+    return probatio.Optional(key, default=DEFAULTS[key])
+
+
+_DURATION = DurationSelector(DurationSelectorConfig(enable_day=True))
+_TIME = TimeSelector()
+_WHICH_JOBS = SelectSelector(
+    SelectSelectorConfig(options=list(ApprovalPolicy), translation_key="approval")
+)
+_WEEKDAYS = SelectSelector(
+    SelectSelectorConfig(
+        options=list(Weekday), translation_key="weekday", multiple=True
+    )
+)
+
+_HANDLERS_ELSEWHERE: _Fields = {
+    probatio.Optional(CONF_DEFAULT_TIMEOUT): DurationSelector(),
+}
+_HANDLERS_HERE: _Fields = {
+    probatio.Optional(CONF_HANDLER_DIRECTORY): TextSelector(),
+    **_HANDLERS_ELSEWHERE,
+}
+_APPROVAL_AND_WINDOW: _Fields = {
+    _defaulted(CONF_APPROVAL): _WHICH_JOBS,
+    _defaulted(CONF_APPROVAL_TIME_LIMIT): _DURATION,
+    _defaulted(CONF_WINDOW_DAYS): _WEEKDAYS,
+    probatio.Optional(CONF_WINDOW_FROM): _TIME,
+    probatio.Optional(CONF_WINDOW_TO): _TIME,
+}
+_HISTORY_AND_LOGS: _Fields = {
+    _defaulted(CONF_HISTORY_COUNT): _number(),
+    _defaulted(CONF_HISTORY_DAYS): _number("d"),
+    _defaulted(CONF_LOG_KIB): _number("KiB"),
+}
+_TOWARDS_AWS: _Fields = {
+    _defaulted(CONF_OUTAGE_ALLOWANCE): _DURATION,
+    _defaulted(CONF_REPORT_VERSIONS): BooleanSelector(),
+}
+_DOCUMENTS: _Fields = {_defaulted(CONF_RUN_DOCUMENT): BooleanSelector()}
+
+
+def _form(handlers: _Fields) -> Form:
+    return Form(
+        "init",
+        probatio.Schema(
+            {
+                probatio.Required("handlers"): folded(handlers, collapsed=False),
+                probatio.Required("approval_and_window"): folded(_APPROVAL_AND_WINDOW),
+                probatio.Required("history_and_logs"): folded(_HISTORY_AND_LOGS),
+                probatio.Required("towards_aws"): folded(_TOWARDS_AWS),
+                probatio.Required("documents"): folded(_DOCUMENTS),
+            }
+        ),
+    )
+
+
+HERE: Final = _form(_HANDLERS_HERE)
+"""The options of a thing whose handlers run in Home Assistant itself."""
+ELSEWHERE: Final = _form(_HANDLERS_ELSEWHERE)
+
+
+class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
+    """Changes how the jobs of a thing are run, approved, kept and told of."""
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change the options."""
+        form = HERE if self._is_local else ELSEWHERE
+        if user_input is None:
+            return form.show(self, self.config_entry.options)
+        entered = form.flat(user_input)
+        try:
+            return self.async_create_entry(data=await self._async_read(entered))
+        except InvalidInputError as fault:
+            return form.show(self, entered, fault)
+
+    @property
+    def _is_local(self) -> bool:
+        kind: str = self.config_entry.data[CONF_RUNNER]["kind"]
+        return kind == RunnerKind.LOCAL
+
+    async def _async_read(self, entered: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that a form says. Raises InvalidInputError."""
+        directory = self.config_entry.options.get(CONF_HANDLER_DIRECTORY)
+        if self._is_local:
+            directory = await async_read_handler_directory(
+                self.hass, entered.get(CONF_HANDLER_DIRECTORY, "")
+            )
+        kept = {} if directory is None else {CONF_HANDLER_DIRECTORY: directory}
+        return kept | read_options(entered)

@@ -1,0 +1,155 @@
+"""The steps that ask how a thing connects, and try it, while the dialog shows that it lasts."""
+
+from abc import abstractmethod
+import asyncio
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.const import CONF_PORT
+from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
+
+from .aws_iot.connection import DEFAULT_PORT
+from .checks import Check, async_begin_check, async_end_check, async_outcome
+from .config_forms import EXAMPLE_ENDPOINT
+from .const import CONF_ENDPOINT, CONF_THING_NAME
+from .coordinator import AwsIotJobsConfigEntry
+from .errors import InvalidInputError
+from .forms import Form
+from .progress import async_shown
+from .settings import ThingSettings
+from .storage import SecretStore
+from .thing_form import ThingForm
+from .validation import async_read_input
+
+
+class ThingSteps(ConfigFlow):
+    """A form, a check of what it says, and the form again as long as that fails.
+
+    A flow begins with `async_ask`, has `async_take_name`, and goes on in its step `checked`.
+    """
+
+    def __init__(self) -> None:
+        """Begin without anything entered."""
+        self._removed = False
+        self.settings: ThingSettings | None = None
+        self._asking: Form | None = None
+        self._entered = ThingForm({})
+        self._fault: InvalidInputError | None = None
+        self._check: Check | None = None
+        self._outcome: asyncio.Task[InvalidInputError | None] | None = None
+
+    @abstractmethod
+    async def async_take_name(self, thing_name: str) -> None:
+        """Let this dialog be the one that is about a thing. Raises AbortFlow."""
+
+    async def async_ask(
+        self,
+        form: Form,
+        user_input: dict[str, Any] | None,
+        entry: AwsIotJobsConfigEntry | None = None,
+    ) -> ConfigFlowResult:
+        """Ask for what a form asks for; of an entry, the rest is known."""
+        if self._asking is not form:
+            self._begin(form, entry)
+        if user_input is not None:
+            self._fault = None
+            try:
+                self.settings = await self._async_read(form, user_input, entry)
+                if self._removed:
+                    # Another dialog goes on, and is not to be ended by what this one was at.
+                    raise AbortFlow("already_in_progress")
+                await self.async_take_name(self.settings.thing_name)
+            except InvalidInputError as fault:
+                self._tell(fault)
+            else:
+                self._begin_check(self.settings, entry)
+                return await self.async_step_check()
+        return self._show(form, entry)
+
+    async def async_step_check(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Connect as the thing, and show that it lasts."""
+        assert self.settings is not None
+        assert self._outcome is not None
+        assert self._asking is not None
+        if not self._outcome.done():
+            return self.async_show_progress(
+                step_id="check",
+                progress_action="check",
+                progress_task=self._outcome,
+                description_placeholders={
+                    "endpoint": self.settings.endpoint,
+                    "thing_name": self.settings.thing_name,
+                },
+            )
+        if (fault := self._outcome.result()) is not None:
+            self._tell(fault)
+            return self.async_show_progress_done(next_step_id=self._asking.step_id)
+        return self.async_show_progress_done(next_step_id="checked")
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """End what a dialog that is closed, or left for another, still does."""
+        self._removed = True
+        if self._check is not None:
+            async_end_check(self._check)
+
+    def _begin(self, form: Form, entry: AwsIotJobsConfigEntry | None) -> None:
+        self._asking = form
+        if entry is None:
+            self._entered = ThingForm({CONF_PORT: DEFAULT_PORT})
+            return
+        shown = {CONF_ENDPOINT, CONF_PORT} & form.fields
+        self._entered = ThingForm(
+            {field: entry.data[field] for field in shown}, entry.data[CONF_THING_NAME]
+        )
+
+    def _begin_check(
+        self, settings: ThingSettings, entry: AwsIotJobsConfigEntry | None
+    ) -> None:
+        self._check = async_begin_check(self.hass, settings, entry)
+        # Home Assistant cancels what it waits for when the dialog ends. A check is ended with
+        # more care: it disconnects first.
+        self._outcome = self.hass.async_create_task(
+            async_shown(async_outcome(self._check))
+        )
+
+    async def _async_read(
+        self,
+        form: Form,
+        user_input: dict[str, Any],
+        entry: AwsIotJobsConfigEntry | None,
+    ) -> ThingSettings:
+        """Return what has been entered so far, over what an entry has.
+
+        Raises InvalidInputError.
+        """
+        await self._entered.async_take(self.hass, form.flat(user_input), form.fields)
+        known: dict[str, Any] = {}
+        if entry is not None:
+            store = SecretStore(self.hass, entry.data[CONF_THING_NAME])
+            secrets = await store.async_load()
+            known = {**entry.data, **secrets}
+        values = await async_read_input(self.hass, self._entered.values(), known)
+        return ThingSettings.of(values)
+
+    def _tell(self, fault: InvalidInputError) -> None:
+        self._fault = fault
+        self._entered.forget_files(fault.errors)
+
+    def _show(
+        self, form: Form, entry: AwsIotJobsConfigEntry | None
+    ) -> ConfigFlowResult:
+        placeholders = {"example_endpoint": EXAMPLE_ENDPOINT}
+        if entry is not None:
+            placeholders["thing_name"] = entry.data[CONF_THING_NAME]
+        return form.show(
+            self,
+            self._entered.texts,
+            self._fault,
+            **placeholders,
+            **self._entered.file_names(),
+        )
