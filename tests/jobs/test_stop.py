@@ -69,6 +69,8 @@ async def test_a_cancel_while_the_journal_is_written_is_not_lost(
     await service.ended(following)
     assert following.status == "SUCCEEDED"
     assert _noted(log) == []
+    await device.until(_has_ended(following.job_id, JobStatus.SUCCEEDED))
+    assert list((device.settings.directory / "work").iterdir()) == []
 
 
 @pytest.mark.timeout(60 + 3 * CANCELS)

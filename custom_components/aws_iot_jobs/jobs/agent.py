@@ -392,7 +392,7 @@ class Agent:
         steps: asyncio.Task[JobOutcome] | None = None,
     ) -> None:
         """Forget a job whose outcome AWS knows, and what is left of it in the background."""
-        if job.record.has_run:
+        if job.record.has_run or (steps is not None and not steps.done()):
             self._tidying.begin(str(job.record.key), steps)
             await self._tidying.wait(_TIDYING_SECONDS)
         job.change(progress=stopped(job.record.progress))

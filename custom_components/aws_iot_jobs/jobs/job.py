@@ -94,6 +94,8 @@ class Job:
                 self._on_storage(err)
             else:
                 self._on_storage(None)
+                if self.stop.is_set():
+                    raise JobStoppedError
                 return
             await self.unless_stopped(asyncio.sleep(delay))
 
