@@ -453,6 +453,22 @@ async def test_a_running_job_can_be_followed(logs: JobLogs) -> None:
     assert [lines async for lines in logs.follow(KEY)] == []
 
 
+async def test_who_follows_gets_the_end_of_a_log(logs: JobLogs) -> None:
+    """Also while earlier output is still taken in when the log is closed."""
+    log = logs.open(KEY, NAMES)
+    writer = _Writer(log)
+    writer.write("one\n")
+    following = logs.follow(KEY)
+    assert await _next(following) == ["one"]
+    writer.write("two\n")
+    settling = asyncio.create_task(log.settle(), eager_start=True)
+    writer.write("three\n")
+    logs.close(KEY)
+    lines = [line.text async for lines in following for line in lines]
+    assert lines == ["two", "three"]
+    await settling
+
+
 async def test_a_reader_goes_on_where_it_was(logs: JobLogs) -> None:
     """After what it has read, by the number of its last line."""
     writer = _Writer(logs.open(KEY, NAMES))

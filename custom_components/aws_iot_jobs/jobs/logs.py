@@ -63,6 +63,7 @@ class JobLog:
         self._changed = asyncio.Event()
         self._followers = 0
         self.closed = False
+        self._complete = False
 
     def take(self, step: int, attempt: int, event: RunEvent) -> None:
         """Take what a runner tells of an attempt of a step, by its place from 0."""
@@ -79,11 +80,14 @@ class JobLog:
     async def close(self) -> None:
         """Have all of it in its file; what is told later is not taken."""
         self.closed = True
-        if self._used:
-            await self.settle()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._tell_followers()
+        try:
+            if self._used:
+                await self.settle()
+        finally:
+            self._complete = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._tell_followers()
 
     async def settle(self) -> None:
         """Have the log know all that has been told."""
@@ -97,7 +101,7 @@ class JobLog:
             return await asyncio.to_thread(lambda: self._file.text)
 
     async def follow(self, after: int) -> AsyncGenerator[tuple[LogLine, ...]]:
-        """Yield the lines that come after a number, until the log is closed."""
+        """Yield the lines that come after a number, until the log is complete."""
         reader = LineReader()
         known = 0
         self._followers += 1
@@ -108,7 +112,7 @@ class JobLog:
                     reader.pass_over(part)
             known = after
             while True:
-                closed, changed = self.closed, self._changed
+                complete, changed = self._complete, self._changed
                 lines = list[LogLine]()
                 for part in parts_after(self._file.parts, known):
                     lines += reader.read((part,))
@@ -119,7 +123,7 @@ class JobLog:
                     yield tuple(lines)
                     # Also where the reader waits for nothing.
                     await asyncio.sleep(0)
-                elif closed:
+                elif complete:
                     return
                 else:
                     await changed.wait()
