@@ -104,6 +104,34 @@ async def test_files_as_other_tools_write_them(
 
 
 @pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("certificate.pem", "✓ certificate.pem"),
+        (f"{'a' * 60}-thing.pem", f"✓ {'a' * 29}…{'a' * 19}-thing.pem"),
+    ],
+    ids=["short", "long"],
+)
+async def test_name_of_a_file_that_is_kept(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    flow: ConfigFlowResult,
+    form: Form,
+    upload: Upload,
+    credentials: Credentials,
+    name: str,
+    shown: str,
+) -> None:
+    """It is shown in a line, however long it is, with its beginning and its end."""
+    files = {
+        CONF_CERTIFICATE: await upload(credentials.certificate, name),
+        CONF_PRIVATE_KEY: await upload(b"not a key"),
+    }
+    result = await add(hass, flow, form | files)
+    assert result["description_placeholders"] is not None
+    assert result["description_placeholders"]["certificate_file"] == shown
+
+
+@pytest.mark.parametrize(
     ("field", "content", "error"),
     [
         (CONF_CERTIFICATE, b"not a certificate", "invalid_certificate"),

@@ -336,6 +336,22 @@ async def test_discovered_app_offers_set_up(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_thing_of_a_discovered_app_that_was_added_meanwhile(
+    hass: HomeAssistant,
+    check_connection: AsyncMock,
+    form: Form,
+    supervisor: FakeSupervisor,
+) -> None:
+    """Somebody else has added it, while the dialog of the app was open."""
+    await supervisor.runner.start()
+    supervisor.installed = supervisor.started = True
+    flow = await _discover(hass, _discovered(supervisor))
+    MockConfigEntry(domain=DOMAIN, unique_id=THING).add_to_hass(hass)
+    result = await submit(hass, flow, form)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+
+
 async def test_page_reload_in_the_dialog_of_a_discovered_app(
     hass: HomeAssistant,
     check_connection: AsyncMock,
