@@ -273,7 +273,7 @@ def _security(things: tuple[str, ...], forbidden: frozenset[str]) -> dict[str, A
 
 
 def _minimal_policy(thing: str) -> list[dict[str, Any]]:
-    """Return what the policy of the README allows a thing, and nothing else."""
+    """Return what the documented policy allows a thing, and nothing else."""
     jobs = f"$aws/things/{thing}/jobs"
     heard = (
         f"{jobs}/start-next/accepted",

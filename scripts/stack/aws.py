@@ -119,7 +119,7 @@ class LocalAws:
         return self._child
 
     async def create_thing(self, name: str) -> Thing:
-        """Create a thing with a certificate that has the README's policy and no more."""
+        """Create a thing with a certificate that has the documented policy and no more."""
         return await asyncio.to_thread(self._create_thing, name)
 
     def _create_thing(self, name: str) -> Thing:

@@ -6,7 +6,7 @@ import sys
 ROOT = Path(__file__).resolve().parents[2]
 CUSTOM_COMPONENTS = ROOT / "custom_components"
 HANDLERS = ROOT / "handlers"
-README = ROOT / "README.md"
+AWS_SET_UP = ROOT / "docs" / "aws.md"
 
 # The one that runs this has Home Assistant; the local AWS pins other versions of the same
 # packages, so it has an environment of its own.

@@ -16,6 +16,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     async_mock_service,
 )
 
+from custom_components.aws_iot_jobs.jobs.document import parse_job_document
 from homeassistant.components.notify.const import NOTIFY_SERVICE_SCHEMA
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import entity_registry as er
@@ -60,13 +61,30 @@ def _examples() -> Iterator[Example]:
         ):
             if kind == "yaml":
                 answer = json.loads(next_text) if next_kind == "json" else None
-                yield Example(page.name, parse_yaml(text), answer)
+                yield Example(_place(page), parse_yaml(text), answer)
+
+
+def _place(page: Path) -> str:
+    return str(page.relative_to(REPOSITORY))
+
+
+def _documents() -> Iterator[Any]:
+    for page in PAGES:
+        for _, kind, text in _BLOCK.findall(page.read_text("utf-8")):
+            content = json.loads(text) if kind == "json" else {}
+            if content.keys() & {"version", "operation"}:
+                yield content
 
 
 EXAMPLES = [*_examples()]
+DOCUMENTS = [*_documents()]
 AUTOMATIONS = [each for each in EXAMPLES if "triggers" in each.yaml]
 ACTIONS = [each for each in EXAMPLES if "action" in each.yaml]
-SETTINGS = [each for each in EXAMPLES if each not in AUTOMATIONS + ACTIONS]
+CARDS = [each for each in EXAMPLES if "custom:" in str(each.yaml.get("type"))]
+VIEWS = [each for each in EXAMPLES if "sections" in each.yaml]
+SETTINGS = [
+    each for each in EXAMPLES if each not in AUTOMATIONS + ACTIONS + CARDS + VIEWS
+]
 
 
 def _name(example: Example) -> str:
@@ -129,7 +147,7 @@ async def _allow_commands(home: Home) -> None:
 # All of them
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=_place)
 async def test_entities(hass: HomeAssistant, home: Home, page: Path) -> None:
     """A thing called my-home has each entity that a page names."""
     registry = er.async_get(hass)
@@ -141,7 +159,20 @@ def test_each_example_is_tried() -> None:
     """Each has something that makes it happen, and each of these has an example."""
     assert {each.name for each in AUTOMATIONS} == _HAPPENS.keys()
     assert {each.name for each in ACTIONS} == _BEFORE.keys()
-    assert {each.name for each in SETTINGS} == {"logbook"}
+    assert {each.page for each in CARDS} == {"README.md", "docs/card.md"}
+    assert {each.page for each in VIEWS} == {"docs/dashboard.md"}
+    assert {each.name for each in SETTINGS} == {"logbook", "lovelace"}
+
+
+# Job documents
+
+
+@pytest.mark.parametrize("content", DOCUMENTS)
+def test_document(content: Any) -> None:
+    """It can be understood, and has a name for each step."""
+    steps = parse_job_document(content).all_steps
+    assert steps
+    assert all(step.name for step in steps)
 
 
 # Automations
@@ -286,6 +317,57 @@ def _form(answer: Any) -> Any:
     if isinstance(answer, list):
         return [_form(value) for value in answer[:1]]
     return None
+
+
+# Dashboards
+
+
+@pytest.mark.parametrize("example", CARDS + VIEWS, ids=_name)
+def test_cards(example: Example) -> None:
+    """The cards are this one, or Home Assistant's own, and this one has such options."""
+    page = (REPOSITORY / "docs" / "card.md").read_text("utf-8")
+    options = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    cards = [
+        each
+        for each in _mappings(example.yaml)
+        if str(each.get("type")).startswith("custom:")
+    ]
+    assert cards
+    for card in cards:
+        assert card["type"] == "custom:aws-iot-jobs-card"
+        assert card.keys() - {"type"} <= options
+
+
+@pytest.mark.parametrize("example", VIEWS, ids=_name)
+async def test_view(hass: HomeAssistant, home: Home, example: Example) -> None:
+    """The entities that it shows are on without any doing, and its buttons can be used."""
+    await _job_runs(home)
+    parts = [*_mappings(example.yaml)]
+    shown = {
+        entity
+        for part in parts
+        for key in ("entity", "entity_id")
+        if (entity := part.get(key)) is not None
+    }
+    assert shown
+    assert {entity for entity in shown if hass.states.get(entity) is None} == set()
+    buttons = [part for part in parts if part.get("action") == "perform-action"]
+    assert buttons
+    for button in buttons:
+        domain, _, action = button["perform_action"].partition(".")
+        await hass.services.async_call(
+            domain, action, button.get("data", {}), blocking=True
+        )
+
+
+def _mappings(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield each mapping of a tree, from its root."""
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for each in tree:
+            yield from _mappings(each)
 
 
 # Settings of Home Assistant

@@ -95,6 +95,7 @@ CODE = _read("*.py", "places/*.py", "steps/*.py")
 FLOW = _read("*flow*.py")
 README = (REPOSITORY / "README.md").read_text()
 DOCUMENTATION = README + _read("docs/*.md", root=REPOSITORY)
+CONFIGURATION = _read("docs/configuration.md", root=REPOSITORY)
 WORDS: dict[str, Any] = json.loads((ROOT / "translations" / "en.json").read_text())
 
 
@@ -202,13 +203,14 @@ HOW: dict[str, bool] = {
     ]["strict"],
     "unique-config-entry": "self._abort_if_unique_id_configured(" in FLOW,
     # Of the documentation
-    "docs-data-update": "\n## Data updates\n" in README,
-    "docs-examples": "```yaml" in README.partition("\n## Examples\n")[2],
-    "docs-installation-instructions": "\n## Installation\n" in README,
-    "docs-known-limitations": "\n## Known limitations\n" in README,
-    "docs-removal-instructions": "\n## Removal\n" in README,
-    "docs-supported-functions": "\n## Entities\n" in README,
-    "docs-troubleshooting": "\n## Troubleshooting\n" in README,
+    "docs-data-update": "\n## Data updates\n" in DOCUMENTATION,
+    "docs-examples": "```yaml" in README.partition("\n## Automations\n")[2],
+    "docs-installation-instructions": "\n## Install\n" in README
+    and "\n## Installation\n" in DOCUMENTATION,
+    "docs-known-limitations": "\n## Known limitations\n" in DOCUMENTATION,
+    "docs-removal-instructions": "\n## Removal\n" in DOCUMENTATION,
+    "docs-supported-functions": "\n# Entities and events\n" in DOCUMENTATION,
+    "docs-troubleshooting": "\n# Troubleshooting\n" in DOCUMENTATION,
     "docs-use-cases": "\n## Use cases\n" in README,
 }
 
@@ -236,7 +238,7 @@ def test_fields_are_documented(
         for label in _fields(WORDS[flow]["step"][step]):
             # Behind the name of a field for a file stands that of the file.
             name = label.partition(" {")[0]
-            assert name.lower() in README.lower(), name
+            assert name.lower() in CONFIGURATION.lower(), name
 
 
 def test_entities_are_documented(rules: Mapping[str, Any]) -> None:
