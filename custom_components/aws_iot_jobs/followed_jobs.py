@@ -65,13 +65,16 @@ class FollowedJobs:
                 await self._changes.wait()
                 found = async_find_thing(self._hass, self._device_id)
                 if found is None:
-                    self._send({"thing": {**(self._thing or {}), "state": "removed"}})
+                    self._tell({"thing": {**(self._thing or {}), "state": "removed"}})
                     return
                 if message := await self._async_message(*found):
-                    self._send({"now": dt_util.utcnow().isoformat(), **message})
+                    self._tell(message)
                 await asyncio.sleep(MIN_SECONDS)
         finally:
             self._changes.async_end()
+
+    def _tell(self, message: JsonObjectType) -> None:
+        self._send({"now": dt_util.utcnow().isoformat(), **message})
 
     async def _async_message(
         self, device: dr.DeviceEntry, entry: AwsIotJobsConfigEntry

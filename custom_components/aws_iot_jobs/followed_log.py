@@ -87,8 +87,8 @@ class FollowedLog:
                     continue
                 agent = coordinator.agent
                 await self._async_tell_running(agent)
-                job = agent.state.job
-                if job is None or job.key != self._key:
+                # It may also be that its agent was stopped, and will go on with it.
+                if any(job.key == self._key for job in agent.history.jobs()):
                     await self._async_tell_rest(agent)
                     return
         finally:

@@ -40,17 +40,18 @@ _MODULE: Final = "module"
 
 
 class CardView(HomeAssistantView):
-    """Serves the card to whoever asks, as Home Assistant's own frontend is served."""
+    """Serves the card and its texts to all, as Home Assistant's own frontend is served."""
 
     name = f"{DOMAIN}:card"
-    url = CARD_URL
+    # No name of a file has what could lead elsewhere.
+    url = rf"/{DOMAIN}/{{file:(?:texts/)?[A-Za-z-]+\.js(?:on)?}}"
     requires_auth = False
 
-    async def get(self, request: web.Request) -> web.StreamResponse:
-        """Return the card, if there is one."""
+    async def get(self, request: web.Request, file: str) -> web.StreamResponse:
+        """Return a file of the card, if there is one."""
         is_versioned = "v" in request.query
         headers = CACHE_HEADERS if is_versioned else {CACHE_CONTROL: "no-cache"}
-        return web.FileResponse(FOLDER / FILE_NAME, headers=headers)
+        return web.FileResponse(FOLDER / file, headers=headers)
 
 
 async def async_offer_card(hass: HomeAssistant) -> None:
@@ -61,11 +62,6 @@ async def async_offer_card(hass: HomeAssistant) -> None:
     """
     try:
         url = await _async_url(hass)
-        resources = hass.data[LOVELACE_DATA].resources
-        if isinstance(resources, ResourceStorageCollection):
-            await _async_keep(resources, url)
-        else:
-            _async_ask_for(hass, resources, url)
     except OSError as err:
         _LOGGER.error(
             "There is no dashboard card, for %s cannot be read: %s. "
@@ -73,6 +69,13 @@ async def async_offer_card(hass: HomeAssistant) -> None:
             FOLDER / FILE_NAME,
             err.strerror or err,
         )
+        return
+    try:
+        resources = hass.data[LOVELACE_DATA].resources
+        if isinstance(resources, ResourceStorageCollection):
+            await _async_keep(resources, url)
+        else:
+            _async_ask_for(hass, resources, url)
     except Exception:
         _LOGGER.exception("Dashboards cannot be told of the card")
 

@@ -1,14 +1,15 @@
 """What users may do with a thing: what they may do with any of its entities."""
 
 from homeassistant.auth.models import User
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+
+from .coordinator import AwsIotJobsConfigEntry
 
 
 @callback
 def async_may(
-    hass: HomeAssistant, user: User, entry: ConfigEntry, permission: str
+    hass: HomeAssistant, user: User, entry: AwsIotJobsConfigEntry, permission: str
 ) -> bool:
     """Tell whether a user has a permission for the thing of an entry."""
     if user.is_admin:

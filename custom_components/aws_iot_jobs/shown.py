@@ -1,7 +1,7 @@
 """What is shown of a thing on its card: itself, the job under way, those that have ended.
 
 In the language of who looks at it, and with what that user may do. Names and forms are
-those of frontend/src/types.ts.
+those of frontend/src/model.ts.
 """
 
 import asyncio

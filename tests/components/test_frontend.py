@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
+from yarl import URL
 
 from custom_components.aws_iot_jobs import frontend
 from custom_components.aws_iot_jobs.const import CONF_PRIVATE_KEY, DOMAIN
@@ -105,6 +106,29 @@ async def test_it_is_served(
     assert response.headers["Cache-Control"] == "no-cache"
     unchanged = {"If-None-Match": response.headers["ETag"]}
     assert (await client.get(PATH, headers=unchanged)).status == 304
+
+
+@pytest.mark.usefixtures("agent")
+async def test_its_texts_are_served(
+    hass_client_no_auth: ClientSessionGenerator, card: Path
+) -> None:
+    """And nothing that lies elsewhere."""
+    (card.parent / "texts").mkdir()
+    (card.parent / "texts" / "pt-BR.json").write_text('{"a": "b"}')
+    (card.parent.parent / "secret.json").write_text("{}")
+    client = await hass_client_no_auth()
+    response = await client.get("/aws_iot_jobs/texts/pt-BR.json?v=1")
+    assert await response.json() == {"a": "b"}
+    assert "max-age=2678400" in response.headers["Cache-Control"]
+    for path in (
+        "texts/de.json",
+        "texts/",
+        "",
+        "..%2Fsecret.json",
+        "texts/..%2F..%2Fsecret.json",
+    ):
+        response = await client.get(URL(f"/aws_iot_jobs/{path}", encoded=True))
+        assert response.status in {400, 404}, path
 
 
 async def test_it_is_added_once(
