@@ -27,6 +27,7 @@ from .device import async_get_device_info
 from .errors import InvalidInputError
 from .expiry import async_watch_expiry
 from .facts import async_get_facts
+from .frontend import CardView, async_offer_card, async_withdraw_card
 from .issues import Issue, ThingIssues
 from .job_events import async_fire_events
 from .jobs.agent import Agent
@@ -52,6 +53,7 @@ from .storage import (
     remove_thing_directory,
     thing_directory,
 )
+from .websocket import async_setup_websocket
 
 PLATFORMS = [
     Platform.BINARY_SENSOR,
@@ -68,6 +70,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all things share."""
     async_setup_services(hass)
     async_follow_language(hass)
+    async_setup_websocket(hass)
+    hass.http.register_view(CardView)
     return True
 
 
@@ -113,6 +117,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     async_watch_expiry(hass, entry, issues)
     ApprovalIssue(hass, entry, agent, issues).async_start()
     entry.runtime_data.async_start()
+    await async_offer_card(hass)
     return True
 
 
@@ -142,6 +147,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
     await _async_leave_runner(hass, entry)
     await SecretStore(hass, thing_name).async_remove()
     await hass.async_add_executor_job(remove_thing_directory, hass, thing_name)
+    if not hass.config_entries.async_entries(DOMAIN, include_ignore=False):
+        await async_withdraw_card(hass)
 
 
 async def _async_leave_runner(

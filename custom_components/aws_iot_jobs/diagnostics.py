@@ -70,6 +70,8 @@ def _state(state: AgentState) -> dict[str, Any]:
         "error": None
         if state.error is None
         else f"{type(state.error).__name__}: {state.error}",
+        "disconnected_since": state.disconnected_since,
+        "next_try_at": state.next_try_at,
         "journal_set_aside": None
         if state.journal_set_aside is None
         else str(state.journal_set_aside),

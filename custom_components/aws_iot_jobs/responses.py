@@ -21,16 +21,23 @@ def job_status(job: JobState) -> str:
 def job_response(job: JobState) -> JsonObjectType:
     """Return a job, without its output."""
     return {
+        **job_summary(job),
+        "steps": [
+            step_response(index, step) for index, step in enumerate(job.steps, start=1)
+        ],
+    }
+
+
+def job_summary(job: JobState) -> JsonObjectType:
+    """Return a job without its steps."""
+    return {
         "job_id": job.key.job_id,
         "execution_number": job.key.execution_number,
         "status": job_status(job),
         "reason": without_signatures(job.reason),
-        "started_at": _time(job.started_at),
-        "ended_at": _time(job.ended_at),
+        "started_at": time_response(job.started_at),
+        "ended_at": time_response(job.ended_at),
         "duration": job.duration,
-        "steps": [
-            _step_response(index, step) for index, step in enumerate(job.steps, start=1)
-        ],
     }
 
 
@@ -80,15 +87,16 @@ def _heading(job: JobState, index: int) -> str:
     return f"{place}: {without_signatures(step.name)} ({step.status.lower()})"
 
 
-def _step_response(index: int, step: StepState) -> JsonValueType:
+def step_response(index: int, step: StepState) -> JsonObjectType:
+    """Return a step by its place, from 1."""
     return {
         "step": without_signatures(step.name),
         "step_index": index,
         "status": step.status.lower(),
         "reason": without_signatures(step.reason),
         "attempt": step.attempt,
-        "started_at": _time(step.started_at),
-        "ended_at": _time(step.ended_at),
+        "started_at": time_response(step.started_at),
+        "ended_at": time_response(step.ended_at),
         "duration": step.duration,
     }
 
@@ -107,5 +115,6 @@ def _planned_response(step: PlannedStep) -> JsonValueType:
     }
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_response(moment: datetime | None) -> str | None:
+    """Return a moment, if there is one."""
     return None if moment is None else moment.isoformat()

@@ -29,17 +29,14 @@ from homeassistant.exceptions import (
     Unauthorized,
     UnknownUser,
 )
-from homeassistant.helpers import (
-    config_validation as cv,
-    entity_registry as er,
-    service,
-)
+from homeassistant.helpers import config_validation as cv, service
 
 from .const import DOMAIN
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .jobs.errors import NoSuchJobError
 from .jobs.model import JobState
 from .options import may_run_documents
+from .permissions import async_may
 from .reasons import async_translate_job, async_translate_plan
 from .responses import job_response, log_response, plan_response
 
@@ -119,13 +116,7 @@ async def _async_require(
         raise UnknownUser(context=call.context, permission=permission)
     if user.is_admin:
         return
-    entities = er.async_entries_for_config_entry(
-        er.async_get(call.hass), entry.entry_id
-    )
-    if permission == _ADMIN or not any(
-        user.permissions.check_entity(entity.entity_id, permission)
-        for entity in entities
-    ):
+    if permission == _ADMIN or not async_may(call.hass, user, entry, permission):
         raise Unauthorized(
             context=call.context,
             permission=permission,

@@ -208,6 +208,8 @@ async def upload(
     uploads.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(uploads))
     await async_setup_component(hass, "file_upload", {})
+    # As Home Assistant's own server: what is set up later is served, too.
+    monkeypatch.setattr(hass.http.app.router, "freeze", lambda: None)
     client = await hass_client()
 
     async def upload(content: bytes, name: str = "file.pem") -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from custom_components.aws_iot_jobs.jobs.errors import NoSuchJobError
 from custom_components.aws_iot_jobs.jobs.events import JobEvent, events_between
+from custom_components.aws_iot_jobs.jobs.logs import JobLogs
 from custom_components.aws_iot_jobs.jobs.model import AgentState, Hold, JobState
 from custom_components.aws_iot_jobs.jobs.plan import Plan
 from custom_components.aws_iot_jobs.jobs.settings import AgentSettings
@@ -14,11 +15,15 @@ from custom_components.aws_iot_jobs.runner.model import Runner
 
 
 class FakeHistory:
-    """Jobs that have ended: none."""
+    """Jobs that have ended, newest first: none, unless a test adds them."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.ended: list[JobState] = []
 
     def jobs(self, limit: int | None = None) -> tuple[JobState, ...]:
-        """Return none."""
-        return ()
+        """Return so many of them at most."""
+        return tuple(self.ended[:limit])
 
 
 class FakeAgent:
@@ -28,7 +33,8 @@ class FakeAgent:
     test lets it: `may_end` is set unless a test clears it. `retries` counts how many times it was
     told to connect at once, `checks` how many times to look for jobs; `asked` is what was asked of
     jobs, and `idle` whether there is none to stop; `lent` tells whether it leaves the thing's
-    name to somebody. `disk_problem` is what keeps it from remembering.
+    name to somebody. `disk_problem` is what keeps it from remembering, `plan` what the job
+    would do that waits. Its logs are real.
     """
 
     def __init__(self, settings: AgentSettings, runner: Runner) -> None:
@@ -44,6 +50,8 @@ class FakeAgent:
         self.checks = 0
         self.asked: list[tuple[str | None, ...]] = []
         self.history = FakeHistory()
+        self.logs = JobLogs(settings.directory, limit=settings.log_bytes)
+        self.plan = Plan()
         self.lent = False
         self.idle = False
         self.disk_problem: OSError | None = None
@@ -98,8 +106,10 @@ class FakeAgent:
         self.asked.append(("stop_job", job_id))
 
     async def plan_of_waiting(self, job_id: str | None = None) -> Plan:
-        """Return that it does nothing."""
-        return Plan()
+        """Return what it would do. Raises NoSuchJobError where it is idle."""
+        if self.idle:
+            raise NoSuchJobError(job_id)
+        return self.plan
 
     @asynccontextmanager
     async def disconnected(self) -> AsyncIterator[None]:
@@ -118,6 +128,7 @@ class FakeAgent:
         finally:
             self.stopping.set()
             await self.may_end.wait()
+            await self.logs.stop()
             self.running.clear()
 
     def push(self, state: AgentState) -> None:

@@ -80,6 +80,8 @@ async def test_before_any_job(
     assert diagnostics["state"] == {
         "connected": False,
         "error": None,
+        "disconnected_since": None,
+        "next_try_at": None,
         "journal_set_aside": None,
         "storage_problem": None,
         "holds": [],

@@ -143,6 +143,7 @@ def test_issues_are_translated(words: dict[str, Any]) -> None:
     problems = {"unreachable", "token_refused", "version"}
     assert words["issues"].keys() == {
         "approval",
+        "card_resource",
         "certificate_expired",
         "certificate_expires",
         "journal_set_aside",

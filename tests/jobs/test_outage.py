@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 import contextlib
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from custom_components.aws_iot_jobs.aws_iot.errors import (
     TakenOverError,
 )
 from custom_components.aws_iot_jobs.jobs.agent import Agent
+from custom_components.aws_iot_jobs.jobs.model import AgentState
 from custom_components.aws_iot_jobs.runner.local import LocalRunner
 
 from ..broker import Broker
@@ -54,6 +57,40 @@ async def gate(device: Device, tmp_path: Path) -> Path:
     """Make a handler that ends when this file appears."""
     device.handler("until.sh", _UNTIL)
     return tmp_path / "gate"
+
+
+async def test_it_is_told_since_when_and_until_when_nothing_is_connected(
+    device: Device, broker: Broker
+) -> None:
+    """When the next try comes, and no longer once it has begun; nothing while connected."""
+    assert _times(device.state) == (None, None)
+    before = datetime.now(UTC)
+    device.states.clear()
+    await broker.kill()
+    await device.until(lambda _: len(_waits(device)) > 2)
+    told = [_times(state) for state in device.states if not state.connected]
+    (since,) = {since for since, _ in told}
+    assert since is not None
+    assert before <= since
+    for wait in _waits(device):
+        assert wait >= since
+    # Between two waits, a try is under way.
+    tries = [at for _, at in told]
+    assert all(None in pair for pair in pairwise(tries) if len(set(pair)) > 1)
+    await broker.start()
+    await device.connected()
+    assert _times(device.state) == (None, None)
+
+
+def _waits(device: Device) -> list[datetime]:
+    """Return when each next try was to come that has been told."""
+    told = (state.next_try_at for state in device.states)
+    return list(dict.fromkeys(at for at in told if at is not None))
+
+
+def _times(state: AgentState) -> tuple[datetime | None, datetime | None]:
+    """Return since when it is not connected, and when it tries again."""
+    return state.disconnected_since, state.next_try_at
 
 
 @pytest.mark.parametrize("outage", ["kill", "freeze", "restart"])

@@ -61,7 +61,8 @@ class Connection:
 
     All callbacks are called in the event loop: `on_ready` when connected and subscribed,
     `on_lost` with the reason once when that ends or cannot be reached, `on_message` with
-    topic and payload.
+    topic and payload, `on_wait` with in how many seconds the next try comes, and with None
+    when it has begun.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Connection:
         on_ready: Callable[[], None],
         on_lost: Callable[[ConnectError], None],
         on_message: Callable[[str, bytes], None],
+        on_wait: Callable[[float | None], None] = lambda _: None,
     ) -> None:
         """Prepare a connection that subscribes to `filters` each time."""
         self._settings = settings
@@ -79,6 +81,7 @@ class Connection:
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._on_message = on_message
+        self._on_wait = on_wait
         self._owner: asyncio.Task[None] | None = None
         self._connection: MqttConnection | None = None
         self._hint: asyncio.Future[None] | None = None
@@ -271,11 +274,10 @@ class Connection:
         """Wait so long, or until one of `ends` is done. Returns whether for a hint."""
         assert self._hint is not None
         until: tuple[asyncio.Future[Any], ...] = (self._hint, *ends)
-        await asyncio.wait(
-            until,
-            timeout=max(0, seconds),
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        seconds = max(0, seconds)
+        self._tell(self._on_wait, seconds)
+        await asyncio.wait(until, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self._tell(self._on_wait, None)
         hinted = self._hint.done()
         self._renew_hint()
         return hinted

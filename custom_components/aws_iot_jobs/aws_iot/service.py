@@ -68,7 +68,8 @@ class JobsService:
     Callbacks are called in the event loop: `on_ready` whenever the connection is there
     and subscribed, `on_problem` with what is in the way, `on_next` with the next pending
     job that AWS notifies of, or None, `on_unclear` when what is next has changed, but not
-    to what.
+    to what, `on_wait` with in how many seconds the next try to connect comes, and with None
+    when it has begun.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class JobsService:
         on_problem: Callable[[AwsIotError], None],
         on_next: Callable[[JobExecution | None], None],
         on_unclear: Callable[[], None] = lambda: None,
+        on_wait: Callable[[float | None], None] = lambda _: None,
     ) -> None:
         """Prepare the service for the thing of these settings."""
         self._topics = Topics(settings.thing_name)
@@ -97,6 +99,7 @@ class JobsService:
             on_ready=self._is_ready,
             on_lost=self._lost,
             on_message=self._message,
+            on_wait=on_wait,
         )
 
     @property

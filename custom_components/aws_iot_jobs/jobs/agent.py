@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import contextlib
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 import logging
 from typing import Any
 
@@ -73,6 +73,7 @@ class Agent:
             on_problem=self._problem,
             on_next=self._notified,
             on_unclear=self._look_again,
+            on_wait=self._wait_for_try,
         )
         self._gate = Gate(settings.window, now=settings.now, on_change=self._take_holds)
         self._state = AgentState(
@@ -182,7 +183,7 @@ class Agent:
         """Leave the thing's name to another client for a while; a running job goes on."""
         try:
             await self._service.stop()
-            self._change(connected=False)
+            self._take_connection(connected=False, next_try_at=None)
             yield
         finally:
             if self._serving:
@@ -219,7 +220,7 @@ class Agent:
             await self.logs.stop()
             await self.history.stop()
             await self._service.stop()
-            self._change(connected=False)
+            self._take_connection(connected=False, next_try_at=None)
             self._tell()
 
     async def _load(self) -> JournalContent:
@@ -433,14 +434,28 @@ class Agent:
         if not self._state.connected:
             _LOGGER.info("%s is connected to AWS IoT", self._thing_name)
         self._problem_told = False
-        self._change(connected=True, error=None)
+        self._take_connection(connected=True, error=None)
         self._look_again()
 
     def _problem(self, error: AwsIotError) -> None:
         level = logging.DEBUG if self._problem_told else logging.WARNING
         self._problem_told = True
         _LOGGER.log(level, "%s: %s", self._thing_name, error)
-        self._change(connected=self._service.ready, error=error)
+        self._take_connection(connected=self._service.ready, error=error)
+
+    def _take_connection(self, *, connected: bool, **changes: object) -> None:
+        """Show whether AWS is connected, and since when it is not."""
+        since = self._state.disconnected_since or datetime.now(UTC)
+        self._change(
+            connected=connected,
+            disconnected_since=None if connected else since,
+            **changes,
+        )
+
+    def _wait_for_try(self, seconds: float | None) -> None:
+        """Show when the next try to connect comes, or that it has begun."""
+        at = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+        self._change(next_try_at=at)
 
     def _take_storage(self, error: OSError | None) -> None:
         """Take what keeps the thing's files from being written, or that nothing does."""

@@ -80,6 +80,11 @@ class JobLogText:
         """The lines of all its steps."""
         return tuple(line for step in self.steps for line in step.lines)
 
+    def after(self, number: int) -> tuple[LogLine, ...]:
+        """Return the lines of all its steps that come after a number, in order."""
+        lines = (line for line in self.lines if line.number > number)
+        return tuple(sorted(lines, key=lambda line: line.number))
+
     def selected(
         self, *, step: int | None = None, tail: int | None = None
     ) -> JobLogText:

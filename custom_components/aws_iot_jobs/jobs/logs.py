@@ -16,6 +16,7 @@ import aiofiles.os
 
 from ..aws_iot.model import ExecutionKey
 from ..runner.model import RunEvent, RunOutput
+from .listeners import Listeners
 from .log_file import LogFile, read_log
 from .log_lines import JobLogText, LineReader, LogLine
 from .log_parts import after as parts_after
@@ -205,6 +206,7 @@ class JobLogs:
         self._directory = directory / DIRECTORY_NAME
         self._limit = limit
         self._open: dict[ExecutionKey, JobLog] = {}
+        self._listeners = Listeners[ExecutionKey](_log_listener_error)
         self._closing: set[JobLog] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem_told = False
@@ -214,7 +216,12 @@ class JobLogs:
         if (log := self._open.get(key)) is None:
             file = LogFile(self._path(key), step_names, self._limit)
             log = self._open[key] = JobLog(file, on_problem=self._take_problem)
+            self._listeners.tell(key)
         return log
+
+    def subscribe(self, listener: Callable[[ExecutionKey], None]) -> Callable[[], None]:
+        """Have told which log can be followed from now on; returns what ends that."""
+        return self._listeners.add(listener)
 
     def close(
         self, key: ExecutionKey, ended: asyncio.Future[Any] | None = None
@@ -309,6 +316,10 @@ class JobLogs:
                 problem.strerror or problem,
             )
         self._problem_told = problem is not None
+
+
+def _log_listener_error(error: Exception) -> None:
+    _LOGGER.error("A listener to the logs of jobs has failed", exc_info=error)
 
 
 def _log_error(task: asyncio.Task[None]) -> None:

@@ -139,8 +139,9 @@ class AgentState:
     """What the agent knows, at one moment.
 
     `connected` is true while AWS IoT is connected and all that is needed is subscribed;
-    otherwise `error` says what is in the way, as far as it is known. `job` is the job
-    that runs, `last_job` the one that ended last. `journal_set_aside` is where a journal
+    otherwise `error` says what is in the way, as far as it is known, `disconnected_since`
+    how long that is so, and `next_try_at` when the next try comes. `job` is the job that
+    runs, `last_job` the one that ended last. `journal_set_aside` is where a journal
     that could not be read is now, `storage_problem` why jobs wait, in words: which
     files cannot be written, and why. `jobs_succeeded` and `jobs_failed` count all that have
     ended, the latter also those that were rejected or timed out. `holds` is why no job is
@@ -149,6 +150,8 @@ class AgentState:
 
     connected: bool = False
     error: Exception | None = None
+    disconnected_since: datetime | None = None
+    next_try_at: datetime | None = None
     job: JobState | None = None
     last_job: JobState | None = None
     journal_set_aside: Path | None = None

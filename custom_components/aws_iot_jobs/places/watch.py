@@ -81,6 +81,7 @@ class RunnerWatch:
         self._place: Place | None = None
         self._silences = 0
         self._problem: str | None = None
+        self._problem_key: str | None = None
         self._listeners: list[Callable[[], None]] = []
         self._handler_problems: Mapping[str, str] = {}
         self._moments = itertools.count(1)
@@ -91,6 +92,11 @@ class RunnerWatch:
     def problem(self) -> str | None:
         """What is the matter with the runner now, in words."""
         return self._problem
+
+    @property
+    def problem_key(self) -> str | None:
+        """The key of the texts of its repair issue, shown or not yet."""
+        return self._problem_key
 
     @callback
     def async_subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -160,7 +166,7 @@ class RunnerWatch:
         if problem is None:
             if self._problem is not None:
                 _LOGGER.info("The runner of %s can be used again", self._entry.title)
-            self._set_problem(None)
+            self._set_problem(None, None)
             self._silences = 0
             self._issues.async_clear(Issue.RUNNER)
         elif not isinstance(problem, RunnerBusyError):
@@ -169,7 +175,9 @@ class RunnerWatch:
     def _take_trouble(self, problem: RunnerError) -> None:
         if self._problem is None:
             _LOGGER.info("%s: %s", self._entry.title, problem)
-        self._set_problem(str(problem))
+        is_app = self._settings.kind is RunnerKind.APP
+        key = f"{'app' if is_app else 'runner'}_{_RUNNER_PROBLEMS[type(problem)]}"
+        self._set_problem(str(problem), key)
         if isinstance(problem, RunnerUnreachableError):
             self._silences += 1
             if self._silences < SILENCES:
@@ -179,20 +187,18 @@ class RunnerWatch:
                     )
                 )
                 return
-        is_app = self._settings.kind is RunnerKind.APP
-        place = "app" if is_app else "runner"
         self._issues.async_show(
             Issue.RUNNER,
-            f"{place}_{_RUNNER_PROBLEMS[type(problem)]}",
+            key,
             # Starting the app tells the token anew; another version has to be installed.
             fixable=is_app and not isinstance(problem, RunnerVersionError),
             severity=ir.IssueSeverity.ERROR,
             problem=str(problem),
         )
 
-    def _set_problem(self, problem: str | None) -> None:
+    def _set_problem(self, problem: str | None, key: str | None) -> None:
         if problem != self._problem:
-            self._problem = problem
+            self._problem, self._problem_key = problem, key
             for listener in tuple(self._listeners):
                 listener()
 
