@@ -1,0 +1,74 @@
+/** A dialog: Home Assistant's, a bottom sheet on a phone, or a plain one where that is missing. */
+
+import { html, nothing, type TemplateResult } from "lit/html.js";
+import { ref } from "lit/directives/ref.js";
+
+import { iconButton } from "./parts";
+
+export interface Dialog {
+  /** Finds it: by tests. */
+  name: string;
+  title: string;
+  subtitle?: string;
+  width: "small" | "medium" | "large";
+  open: boolean;
+  /** Beside the title. */
+  actions?: TemplateResult | typeof nothing;
+  content: TemplateResult;
+  footer?: TemplateResult;
+  closeWords: string;
+  /** Asked to close, by the user. */
+  onClose: () => void;
+  /** It is not to be seen any more. */
+  onClosed: () => void;
+}
+
+export function dialogOf(dialog: Dialog): TemplateResult {
+  return customElements.get("ha-adaptive-dialog") ? adaptive(dialog) : plain(dialog);
+}
+
+function adaptive(dialog: Dialog): TemplateResult {
+  return html`<ha-adaptive-dialog
+    class="dialog"
+    data-dialog=${dialog.name}
+    .headerTitle=${dialog.title}
+    .headerSubtitle=${dialog.subtitle}
+    .width=${dialog.width}
+    .open=${dialog.open}
+    @closed=${(event: Event) => {
+      if (event.target === event.currentTarget) {
+        dialog.onClosed();
+      }
+    }}
+  >
+    ${dialog.actions ? html`<div slot="headerActionItems" class="jobs sheet tools">${dialog.actions}</div>` : nothing}
+    <div class="jobs sheet ${dialog.name}">${dialog.content}</div>
+    ${dialog.footer ? html`<div slot="footer" class="jobs sheet foot">${dialog.footer}</div>` : nothing}
+  </ha-adaptive-dialog>`;
+}
+
+function plain(dialog: Dialog): TemplateResult {
+  const show = (element: Element | undefined) => {
+    if (element instanceof HTMLDialogElement && !element.open) {
+      element.showModal();
+    }
+  };
+  if (!dialog.open) {
+    queueMicrotask(dialog.onClosed);
+  }
+  return html`<dialog
+    class="jobs sheet dlg ${dialog.width}"
+    data-dialog=${dialog.name}
+    aria-label=${dialog.title}
+    ${ref(show)}
+    @close=${dialog.onClosed}
+  >
+    <div class="dh">
+      ${iconButton(dialog.closeWords, dialog.onClose, { icon: "close", name: "close-dialog" })}
+      <div class="who"><h2 class="dt">${dialog.title}</h2>${dialog.subtitle ? html`<p class="line">${dialog.subtitle}</p>` : nothing}</div>
+      ${dialog.actions ?? nothing}
+    </div>
+    <div class=${dialog.name}>${dialog.content}</div>
+    ${dialog.footer ? html`<div class="foot">${dialog.footer}</div>` : nothing}
+  </dialog>`;
+}
