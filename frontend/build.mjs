@@ -1,57 +1,75 @@
-/** Builds the card into the integration: `npm run build`, or into another folder. */
+/**
+ * Builds the card into the integration: `npm run build`, or into another folder.
+ *
+ * What every dashboard loads is one file and what it imports at once; the rest lies beside it
+ * and is loaded when it is wanted. Names and addresses change with the content.
+ */
 
+import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build, transform } from "esbuild";
 
+import { shortTemplates } from "./templates.mjs";
+
 const here = path.dirname(fileURLToPath(import.meta.url));
-const texts = path.join(here, "src", "translations");
-const target = path.resolve(
-  process.argv[2] ?? path.join(here, "..", "custom_components", "aws_iot_jobs", "frontend"),
-);
+const source = path.join(here, "src");
+const translations = path.join(source, "translations");
 
 /** Style sheets come as text, without what only people read. */
 const styleSheets = {
   name: "style-sheets",
   setup({ onLoad }) {
     onLoad({ filter: /\.css$/ }, async ({ path: file }) => {
-      const { code } = await transform(await readFile(file, "utf8"), { loader: "css", minify: true });
+      const options = { loader: "css", minify: true };
+      const { code } = await transform(await readFile(file, "utf8"), options);
       return { contents: code.trim(), loader: "text" };
     });
   },
 };
 
-async function buildCard() {
+/** Each language whole: what is not translated yet is English in it. By file name. */
+async function readTexts() {
+  const english = JSON.parse(await readFile(path.join(translations, "en.json"), "utf8"));
+  const texts = new Map();
+  for (const name of (await readdir(translations)).sort()) {
+    const own = JSON.parse(await readFile(path.join(translations, name), "utf8"));
+    const all = Object.keys(english).map((key) => [key, own[key] ?? english[key]]);
+    texts.set(name, `${JSON.stringify(Object.fromEntries(all))}\n`);
+  }
+  return texts;
+}
+
+async function main(target) {
+  const texts = await readTexts();
+  const digest = createHash("sha256").update([...texts].join()).digest("hex").slice(0, 8);
+  await rm(target, { recursive: true, force: true });
+  await mkdir(path.join(target, "texts"), { recursive: true });
+  for (const [name, content] of texts) {
+    await writeFile(path.join(target, "texts", name), content);
+  }
   await build({
     absWorkingDir: here,
-    entryPoints: ["src/index.ts"],
-    outfile: path.join(target, "aws-iot-jobs-card.js"),
+    entryPoints: { "aws-iot-jobs-card": path.join(source, "index.ts") },
+    outdir: target,
+    chunkNames: "[name]-[hash]",
     bundle: true,
+    splitting: true,
     minify: true,
     format: "esm",
     target: "es2022",
     charset: "utf8",
-    // Lit's licence stands in the notice of the file.
     legalComments: "none",
     banner: { js: "/* AWS IoT Jobs, Apache-2.0. Contains Lit, BSD-3-Clause, Google LLC. */" },
-    plugins: [styleSheets],
+    define: { TEXTS_DIGEST: JSON.stringify(digest) },
+    plugins: [styleSheets, shortTemplates],
   });
 }
 
-/** Each language is a file of its own, whole: what is not translated yet is English in it. */
-async function buildTexts() {
-  const folder = path.join(target, "texts");
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const english = JSON.parse(await readFile(path.join(texts, "en.json"), "utf8"));
-  for (const name of await readdir(texts)) {
-    const own = JSON.parse(await readFile(path.join(texts, name), "utf8"));
-    const all = Object.keys(english).map((key) => [key, own[key] ?? english[key]]);
-    await writeFile(path.join(folder, name), `${JSON.stringify(Object.fromEntries(all))}\n`);
-  }
-}
-
-await mkdir(target, { recursive: true });
-await Promise.all([buildCard(), buildTexts()]);
+await main(
+  path.resolve(
+    process.argv[2] ?? path.join(here, "..", "custom_components", "aws_iot_jobs", "frontend"),
+  ),
+);

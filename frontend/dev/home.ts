@@ -70,11 +70,11 @@ export function fakeHome(scene: Scene): HomeAssistant {
 
 function subscribe(scene: Scene, callback: Callback, message: Message): () => Promise<void> {
   if (message.type === "aws_iot_jobs/jobs/subscribe") {
-    const told = scene.things[String(message["device_id"])];
+    const told = scene.things[String(message.device_id)];
     setTimeout(() => { callback({ ...told, now: new Date().toISOString() }); }, 30);
     return () => Promise.resolve();
   }
-  let n = Number(message["after"]);
+  let n = Number(message.after);
   const { live, liveMs = 900, liveLines = 1 } = scene;
   const timer = setInterval(() => {
     if (live) {
@@ -90,9 +90,9 @@ function subscribe(scene: Scene, callback: Callback, message: Message): () => Pr
 
 function page(scene: Scene, message: Message): unknown {
   const all = scene.log ?? [];
-  const step = message["step_index"];
+  const step = message.step_index;
   const lines = step === undefined ? all : all.filter((line) => line.step_index === step);
-  const tail = message["tail"];
+  const tail = message.tail;
   return {
     lines: typeof tail === "number" ? lines.slice(-tail) : lines,
     steps: [],
@@ -102,10 +102,10 @@ function page(scene: Scene, message: Message): unknown {
 }
 
 function called(scene: Scene, message: Message): unknown {
-  if (message["service"] === "check_document") {
+  if (message.service === "check_document") {
     return { response: scene.plan };
   }
-  if (message["service"] === "stop_job") {
+  if (message.service === "stop_job") {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- as Home Assistant does
     throw { code: "home_assistant_error", message: "No job runs on demo-home at the moment." };
   }

@@ -7,7 +7,7 @@ import { SCENES } from "./scenes";
 const query = new URLSearchParams(location.search);
 const wanted = query.get("state")?.split(",");
 const main = document.querySelector("main");
-document.documentElement.dataset["theme"] = query.get("theme") ?? "light";
+document.documentElement.dataset.theme = query.get("theme") ?? "light";
 document.documentElement.dir = query.get("dir") ?? "ltr";
 document.body.classList.toggle("single", Boolean(wanted));
 
@@ -20,7 +20,7 @@ for (const [name, scene] of Object.entries(SCENES)) {
   figure.style.width = width ? `${width}px` : "";
   figure.dir = scene.direction ?? "";
   figure.innerHTML = `<figcaption><a href="?state=${name}">${name}</a></figcaption>`;
-  const card = document.createElement("aws-iot-jobs-card") as JobsCard;
+  const card = document.createElement("aws-iot-jobs-card") as unknown as JobsCard;
   card.setConfig({ type: "custom:aws-iot-jobs-card", device_id: "demo-home", ...scene.config });
   if (scene.config && !("mode" in scene.config)) {
     card.setConfig({ type: "custom:aws-iot-jobs-card", ...scene.config });

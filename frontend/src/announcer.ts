@@ -16,10 +16,10 @@ export interface News {
 
 export function newsOf(before: Job | null, job: Job | null, ended: Job | null, text: Texts): News | null {
   const same = before && job && keyOf(before) === keyOf(job);
-  if (job && job.status === "awaiting_approval" && !(same && before.status === job.status)) {
+  if (job?.status === "awaiting_approval" && !(same && before.status === job.status)) {
     return { words: text.get("say_approval", { job: job.job_id }), step: false };
   }
-  if (job && job.status === "in_progress" && !(same && before.status === job.status)) {
+  if (job?.status === "in_progress" && !(same && before.status === job.status)) {
     return { words: text.get("say_started", { job: job.job_id }), step: false };
   }
   if (same) {

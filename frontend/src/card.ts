@@ -1,44 +1,32 @@
 /** The card: one thing or several, whole or as tiles, with their dialogs. */
 
 import { html, nothing, render, type TemplateResult } from "lit/html.js";
-import { keyed } from "lit/directives/keyed.js";
 import { repeat } from "lit/directives/repeat.js";
 
+import { mdiClipboardTextOutline } from "./icon-paths";
 import { Announcer, newsOf } from "./announcer";
-import { copyText, saveText } from "./clipboard";
-import { type CardConfig, formOf, nameOf, type Options, optionsOf, TAG, thingsOf } from "./config";
+import { type CardConfig, nameOf, type Options, optionsOf, TAG, thingsOf } from "./config";
 import type { Connection, HomeAssistant } from "./home-assistant";
-import { navigate } from "./home-assistant";
+import { messageOf, navigate } from "./home-assistant";
 import { icon } from "./icons";
-import { textOf, WholeLog } from "./log/whole-log";
 import { type Job, keyOf } from "./model";
+import { bodyPart, dialogPart } from "./part";
 import { provisionalKind } from "./provisional";
 import { opensByItself, rankOf } from "./situation";
 import { styleSheet } from "./styles";
 import { loadTexts, type Texts } from "./text";
 import { ThingStore } from "./thing";
-import { Clock, length } from "./time";
-import { type Dialog, dialogOf } from "./view/dialog";
-import { bodyOf, type Wrapping } from "./view/body";
-import { documentContent, DocumentDraft, documentFooter } from "./view/document-dialog";
+import { Clock } from "./time";
 import { headOf, rowOf, tileOf } from "./view/head";
-import { logContent } from "./view/log-dialog";
-import { button, iconButton } from "./view/parts";
-import type { Deeds, View } from "./view/view";
-import { resultOf } from "./words";
+import type { Opened } from "./view/dialogs";
+import { button } from "./view/parts";
+import type { Deeds, View, Wrapping } from "./view/view";
+
+type DialogPart = typeof import("./dialog-part");
 
 const TICK_MS = 1000;
 const SLOW_TICK_MS = 20_000;
 const COPIED_MS = 2000;
-const LONGEST_REASON = 200;
-
-type Opened = { store: ThingStore; open: boolean } & (
-  | { kind: "full" }
-  | { kind: "log"; log: WholeLog }
-  | { kind: "document"; draft: DocumentDraft }
-  | { kind: "stop"; job: Job }
-  | { kind: "reject"; job: Job; reason: string }
-);
 
 export class JobsCard extends HTMLElement {
   readonly #root: ShadowRoot;
@@ -125,7 +113,8 @@ export class JobsCard extends HTMLElement {
       : { columns: 12, rows: "auto", min_columns: 6 };
   }
 
-  static async getConfigForm(): Promise<ReturnType<typeof formOf>> {
+  static async getConfigForm(): Promise<ReturnType<DialogPart["formOf"]>> {
+    const { formOf } = await dialogPart.load();
     return formOf(await loadTexts(document.documentElement.lang || navigator.language));
   }
 
@@ -288,16 +277,19 @@ export class JobsCard extends HTMLElement {
       update: () => { this.#update(); },
       stop: (job) => { open({ kind: "stop", store, job, open: true }); },
       reject: (job) => { open({ kind: "reject", store, job, reason: "", open: true }); },
-      openLog: (job) => {
-        const log = new WholeLog(store.api, job, () => { this.#update(); });
-        void log.open();
-        open({ kind: "log", store, log, open: true });
-      },
+      openLog: (job) =>
+        void this.#with(store, ({ WholeLog }) => {
+          const log = new WholeLog(store.api, job, () => { this.#update(); });
+          void log.open();
+          open({ kind: "log", store, log, open: true });
+        }),
       download: (job) => void this.#download(store, job),
-      runDocument: () => {
-        open({ kind: "document", store, draft: new DocumentDraft(store, () => { this.#update(); }), open: true });
-      },
-      copy: (text, where) => void this.#copy(text, where),
+      runDocument: () =>
+        void this.#with(store, ({ DocumentDraft }) => {
+          const draft = new DocumentDraft(store, () => { this.#update(); });
+          open({ kind: "document", store, draft, open: true });
+        }),
+      copy: (text, where) => { this.#copy(text, where, store); },
     };
   }
 
@@ -308,7 +300,7 @@ export class JobsCard extends HTMLElement {
     return html`<ha-card class="jobs ${compact ? "compact" : ""}" style="--log-lines:${lines}">
       ${this.#home && this.#text && !views.length ? this.#noThing(this.#text) : nothing}
       ${views.length === 1 && !compact
-        ? views.map((view) => html`${headOf(view)}${bodyOf(view, this.#wrapping())}`)
+        ? views.map((view) => html`${headOf(view)}${this.#body(view)}`)
         : repeat(views, (view) => view.store, (view) => this.#thing(view, compact))}
       ${this.#text ? nothing : html`<div class="head"></div>`}
       <div class="hide" role="status" aria-live="polite">${this.#announcer.words}</div>
@@ -331,8 +323,12 @@ export class JobsCard extends HTMLElement {
     };
     return html`<div class="thing">
       ${rowOf(view, open, toggle)}
-      <div id="${view.prefix}body" ?hidden=${!open}>${open ? bodyOf(view, this.#wrapping()) : nothing}</div>
+      <div id="${view.prefix}body" ?hidden=${!open}>${open ? this.#body(view) : nothing}</div>
     </div>`;
+  }
+
+  #body(view: View) {
+    return bodyPart.use(() => { this.#update(); })?.bodyOf(view, this.#wrapping()) ?? nothing;
   }
 
   #firstToOpen(): string | undefined {
@@ -345,7 +341,7 @@ export class JobsCard extends HTMLElement {
   #noThing(text: Texts): TemplateResult {
     const add = () => { navigate("/config/integrations/dashboard/add?domain=aws_iot_jobs"); };
     return html`<div class="body top-space"><div class="note" data-tone="">
-      ${icon("clipboard-text-outline")}
+      ${icon(mdiClipboardTextOutline)}
       <div>
         <h3>${text.get("no_thing_title")}</h3>
         <p>${text.get("no_thing_text")}</p>
@@ -368,109 +364,19 @@ export class JobsCard extends HTMLElement {
   }
 
   #dialogTemplates() {
+    const part = this.#dialogs.length ? dialogPart.use(() => { this.#update(); }) : null;
     return repeat(
-      this.#dialogs,
+      part ? this.#dialogs : [],
       (opened) => opened,
       (opened) => {
         const view = this.#view(opened.store);
-        return view ? keyed(opened, dialogOf(this.#dialog(opened, view))) : nothing;
+        const closed = () => {
+          this.#dialogs = this.#dialogs.filter((each) => each !== opened);
+          this.#update();
+        };
+        return view && part ? part.dialogTemplate(opened, view, this.#wrapping(), closed) : nothing;
       },
     );
-  }
-
-  #dialog(opened: Opened, view: View): Dialog {
-    const { text, store, clock } = view;
-    const close = () => {
-      opened.open = false;
-      this.#update();
-    };
-    const frame = {
-      name: opened.kind,
-      open: opened.open,
-      closeWords: text.get("close"),
-      onClose: close,
-      onClosed: () => {
-        this.#dialogs = this.#dialogs.filter((each) => each !== opened);
-        this.#update();
-      },
-    };
-    const choices = (no: string, yes: string, deed: () => void) => html`
-      ${button(no, close, { name: "cancel" })}${button(yes, deed, { name: "confirm", tone: "bad" })}`;
-    const wrapping = this.#wrapping();
-    switch (opened.kind) {
-      case "full":
-        return {
-          ...frame,
-          title: view.name,
-          width: "medium",
-          content: html`<div class="whole">${headOf(view)}${bodyOf(view, wrapping)}</div>`,
-        };
-      case "log": {
-        const { log } = opened;
-        const { job } = log;
-        const wrap = iconButton(text.get("wrap"), wrapping.onWrap, { icon: wrapping.wrap ? "wrap" : "wrap-disabled", name: "wrap", pressed: wrapping.wrap });
-        const download = iconButton(text.get("download"), () => void this.#download(store, job), { icon: "download", name: "download" });
-        const ended = job.ended_at ? [clock.exact(new Date(job.ended_at))] : [];
-        const took = job.duration === null ? [] : [length(job.duration, text)];
-        return {
-          ...frame,
-          title: job.job_id,
-          subtitle: [resultOf(job, text), ...ended, ...took].join(" · "),
-          width: "large",
-          actions: html`${wrap}${download}`,
-          content: logContent({ log, text, clock, wrap: wrapping.wrap }),
-        };
-      }
-      case "document":
-        return {
-          ...frame,
-          title: text.get("document_title"),
-          width: "large",
-          content: documentContent(opened.draft, view.name, text),
-          footer: documentFooter(opened.draft, text, close),
-        };
-      case "stop": {
-        const step = opened.job.steps.find((each) => each.status === "in_progress")?.step;
-        const stop = () => {
-          close();
-          void store.act("stop", () => store.api.act("stop_job", { job_id: opened.job.job_id }));
-        };
-        return {
-          ...frame,
-          title: text.get("stop_title"),
-          width: "small",
-          content: html`<p>${step ? text.get("stop_text", { step }) : text.get("stop_text_bare")}</p>`,
-          footer: choices(text.get("keep_running"), text.get("stop_job"), stop),
-        };
-      }
-      case "reject": {
-        const reject = () => {
-          close();
-          const reason = opened.reason.trim();
-          const data = { job_id: opened.job.job_id, ...(reason ? { reason } : {}) };
-          void store.act("reject", () => store.api.act("reject_job", data));
-        };
-        return {
-          ...frame,
-          title: text.get("reject_title"),
-          width: "small",
-          content: html`<p>${text.get("reject_text", { job: opened.job.job_id })}</p>
-            <label class="field"><span class="cap">${text.get("reject_reason")}</span>
-              <input
-                autofocus
-                maxlength=${LONGEST_REASON}
-                .value=${opened.reason}
-                @input=${(event: InputEvent) => { opened.reason = (event.target as HTMLInputElement).value; }}
-                @keydown=${(event: KeyboardEvent) => {
-                  if (event.key === "Enter") {
-                    reject();
-                  }
-                }}
-              /></label>`,
-          footer: choices(text.get("cancel"), text.get("reject_confirm"), reject),
-        };
-      }
-    }
   }
 
   /** Asks no more about a job that is not in that state any more. */
@@ -486,20 +392,33 @@ export class JobsCard extends HTMLElement {
     }
   }
 
+  /** Does what needs the part that is loaded on demand. */
+  async #with(store: ThingStore, deed: (part: DialogPart) => void): Promise<void> {
+    try {
+      deed(await dialogPart.load());
+    } catch (error) {
+      store.problem = messageOf(error);
+      this.#update();
+    }
+  }
+
   async #download(store: ThingStore, job: Job): Promise<void> {
     await store.act("download", async () => {
+      const { saveText, textOf } = await dialogPart.load();
       const name = `${store.thing?.thing_name ?? ""}-${job.job_id}-${job.execution_number}.log`;
       saveText(await textOf(store.api, job), name);
     });
   }
 
-  async #copy(words: string, where: EventTarget | null): Promise<void> {
-    await copyText(words);
-    const copied = this.#text?.get("copied") ?? "";
-    this.#announcer.tell({ words: copied, step: false }, Date.now());
-    if (where instanceof HTMLElement) {
-      where.dataset["said"] = copied;
-      setTimeout(() => { delete where.dataset["said"]; }, COPIED_MS);
-    }
+  #copy(words: string, where: EventTarget | null, store: ThingStore): void {
+    void this.#with(store, ({ copyText }) => {
+      void copyText(words);
+      const copied = this.#text?.get("copied") ?? "";
+      this.#announcer.tell({ words: copied, step: false }, Date.now());
+      if (where instanceof HTMLElement) {
+        where.dataset.said = copied;
+        setTimeout(() => { delete where.dataset.said; }, COPIED_MS);
+      }
+    });
   }
 }

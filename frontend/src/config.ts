@@ -2,12 +2,13 @@
 
 import { DOMAIN } from "./api";
 import type { HomeAssistant } from "./home-assistant";
-import type { Key, Texts } from "./text";
 
 export const TAG = "aws-iot-jobs-card";
 
 export const MODES = ["full", "compact"] as const;
 export const HISTORIES = ["auto", "open", "folded", "hidden"] as const;
+
+export const USUAL = { rows: 4, lines: 9 };
 
 /** As it stands in the dashboard. */
 export interface CardConfig {
@@ -50,11 +51,12 @@ export function optionsOf(config: CardConfig): Options {
   }
   return {
     deviceIds,
-    name: config.name ? config.name : null,
+    // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing -- empty is none
+    name: config.name?.trim() || null,
     mode: oneOf("mode", config.mode, MODES),
     history: oneOf("history", config.history, HISTORIES),
-    historyRows: between("history_rows", config.history_rows, 1, 20, 4),
-    outputLines: between("output_lines", config.output_lines, 4, 24, 9),
+    historyRows: between("history_rows", config.history_rows, 1, 20, USUAL.rows),
+    outputLines: between("output_lines", config.output_lines, 4, 24, USUAL.lines),
     wrap: config.wrap !== false,
     actions: config.actions !== false,
     fixed: typeof config.grid_options?.rows === "number",
@@ -89,45 +91,4 @@ function between(option: string, value: number | undefined, least: number, most:
     throw new Error(`${option}: a whole number from ${least} to ${most}`);
   }
   return value;
-}
-
-/** The form of the card's editor, in the user's language. */
-export function formOf(text: Texts) {
-  const choice = (mode: string, prefix: "mode" | "history", values: readonly string[]) => ({
-    select: {
-      mode,
-      options: values.map((value) => ({ value, label: text.get(`${prefix}_${value}` as Key) })),
-    },
-  });
-  const number = (min: number, max: number) => ({ number: { min, max, mode: "box" } });
-  return {
-    schema: [
-      { name: "device_id", selector: { device: { integration: DOMAIN, multiple: true } } },
-      { name: "name", selector: { text: {} } },
-      { name: "mode", selector: choice("box", "mode", MODES) },
-      {
-        type: "expandable",
-        name: "",
-        flatten: true,
-        title: text.get("option_content"),
-        iconPath: "M21,6V8H3V6H21M3,18H12V16H3V18M3,13H21V11H3V13Z",
-        schema: [
-          { name: "history", selector: choice("dropdown", "history", HISTORIES) },
-          { name: "history_rows", selector: number(1, 20) },
-          { name: "output_lines", selector: number(4, 24) },
-          { name: "wrap", selector: { boolean: {} } },
-          { name: "actions", selector: { boolean: {} } },
-        ],
-      },
-    ],
-    computeLabel: ({ name }: { name: string }) =>
-      name ? text.get(`option_${name}` as Key) : undefined,
-    computeHelper: ({ name }: { name: string }) => text.get(`help_${name}` as Key) || undefined,
-    assertConfig: (config: CardConfig) => {
-      if (config.name && Array.isArray(config.device_id) && config.device_id.length > 1) {
-        throw new Error(text.get("one_name"));
-      }
-      optionsOf(config);
-    },
-  };
 }

@@ -1,7 +1,18 @@
 /** What the head says: its icon, its colour, and one line. */
 
+import {
+  mdiAlertCircleOutline,
+  mdiClipboardAlertOutline,
+  mdiClipboardCheckOutline,
+  mdiClipboardClockOutline,
+  mdiClipboardOffOutline,
+  mdiClipboardPlayOutline,
+  mdiClipboardTextOutline,
+  mdiCloudOffOutline,
+  mdiPauseCircleOutline,
+  mdiTrashCanOutline,
+} from "./icon-paths";
 import type { Locale } from "./home-assistant";
-import type { IconName } from "./icons";
 import { type Job, type JobStatus, type Thing } from "./model";
 import { secondsBetween } from "./server-clock";
 import type { Kind, Situation } from "./situation";
@@ -12,7 +23,7 @@ import { reasonOf, resultOf, stepCount } from "./words";
 
 export interface Headline {
   tone: Tone;
-  icon: IconName;
+  icon: string;
   line: string;
 }
 
@@ -29,22 +40,22 @@ export interface Told {
   locale: Locale;
 }
 
-const LOOKS: Record<Kind, [tone: Tone, icon: IconName]> = {
-  loading: ["off", "clipboard-text-outline"],
-  no_access: ["off", "alert-circle-outline"],
-  removed: ["off", "trash-can-outline"],
-  not_loaded: ["off", "alert-circle-outline"],
-  runner: ["bad", "clipboard-off-outline"],
-  storage: ["bad", "clipboard-alert-outline"],
-  offline: ["off", "cloud-off-outline"],
-  running: ["run", "clipboard-play-outline"],
-  fetching: ["run", "clipboard-clock-outline"],
-  approval: ["ask", "clipboard-clock-outline"],
-  ended: ["ok", "clipboard-check-outline"],
-  failed: ["bad", "clipboard-alert-outline"],
-  switched_off: ["off", "pause-circle-outline"],
-  empty: ["run", "clipboard-text-outline"],
-  idle: ["ok", "clipboard-check-outline"],
+const LOOKS: Record<Kind, [tone: Tone, icon: string]> = {
+  loading: ["off", mdiClipboardTextOutline],
+  no_access: ["off", mdiAlertCircleOutline],
+  removed: ["off", mdiTrashCanOutline],
+  not_loaded: ["off", mdiAlertCircleOutline],
+  runner: ["bad", mdiClipboardOffOutline],
+  storage: ["bad", mdiClipboardAlertOutline],
+  offline: ["off", mdiCloudOffOutline],
+  running: ["run", mdiClipboardPlayOutline],
+  fetching: ["run", mdiClipboardClockOutline],
+  approval: ["ask", mdiClipboardClockOutline],
+  ended: ["ok", mdiClipboardCheckOutline],
+  failed: ["bad", mdiClipboardAlertOutline],
+  switched_off: ["off", mdiPauseCircleOutline],
+  empty: ["run", mdiClipboardTextOutline],
+  idle: ["ok", mdiClipboardCheckOutline],
 };
 
 export function headlineOf(told: Told, place: Place): Headline {

@@ -65,7 +65,7 @@ export function isCommandError(error: unknown): error is CommandError {
 /** What went wrong, in words: Home Assistant's, where it said any. */
 export function messageOf(error: unknown): string {
   if (isCommandError(error) || error instanceof Error) {
-    return String(error.message);
+    return error.message;
   }
   return String(error);
 }

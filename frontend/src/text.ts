@@ -2,6 +2,9 @@
 
 import type en from "./translations/en.json";
 
+/** The build says what the texts are: with others, their addresses are others. */
+declare const TEXTS_DIGEST: string;
+
 export type Key = keyof typeof en;
 export type Values = Record<string, string | number>;
 export type Table = Record<string, string | Partial<Record<Intl.LDMLPluralRule, string>>>;
@@ -24,7 +27,7 @@ export class Texts {
 
   get(key: Key, values: Values = {}): string {
     const entry = this.#table[key] ?? "";
-    const text = typeof entry === "string" ? entry : this.#form(entry, values["count"]);
+    const text = typeof entry === "string" ? entry : this.#form(entry, values.count);
     return text.replace(/\{(\w+)\}/g, (_, name: string) => this.#value(values[name]));
   }
 
@@ -56,7 +59,7 @@ export function languageFor(wanted: string): string {
 const loaded = new Map<string, Promise<Texts>>();
 
 /**
- * Reads the texts that lie beside the card, with the same version in their address.
+ * Reads the texts that lie beside the card, with what they are in their address.
  *
  * What could not be read is tried again at the next call.
  */
@@ -73,8 +76,7 @@ export function loadTexts(wanted: string, locale = wanted): Promise<Texts> {
 }
 
 async function read(language: string): Promise<Table> {
-  const address = new URL(`texts/${language}.json`, import.meta.url);
-  address.search = new URL(import.meta.url).search;
+  const address = new URL(`texts/${language}.json?v=${TEXTS_DIGEST}`, import.meta.url);
   const response = await fetch(address);
   if (!response.ok) {
     throw new Error(`${address.pathname}: ${response.status}`);

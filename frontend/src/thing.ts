@@ -3,8 +3,9 @@
 import { Api } from "./api";
 import { closedJob, closeJob } from "./closed";
 import { type HomeAssistant, isCommandError, messageOf } from "./home-assistant";
-import { JobLog } from "./log/job-log";
+import type { JobLog } from "./log/job-log";
 import type { Reading } from "./log/pane";
+import { bodyPart } from "./part";
 import { type Job, type JobsMessage, keyOf, type Plan, type Step, type Thing } from "./model";
 import { ServerClock } from "./server-clock";
 import { type Access, type Situation, situationOf, staysOpen } from "./situation";
@@ -16,7 +17,8 @@ const RETRY_REFUSED_MS = 30_000;
 
 /** A job whose steps and output are open before the user. */
 export class OpenJob {
-  readonly log: JobLog;
+  /** None until what reads logs is loaded. */
+  log: JobLog | null = null;
   /** The place of the step that the user has chosen; none: the one that runs. */
   chosen: number | null = null;
   /** Which of the folds the user has opened. */
@@ -24,12 +26,11 @@ export class OpenJob {
   readonly reading: Reading = { paused: "", drawn: 0 };
 
   constructor(
-    api: Api,
     readonly key: string,
-    job: Job,
-  ) {
-    this.log = new JobLog(api, job);
-  }
+    readonly job: Job,
+    /** Whether its log is followed: it is not over. */
+    readonly live: boolean,
+  ) {}
 
   choose(step: number, current: number | undefined): void {
     this.chosen = step === current ? null : step;
@@ -126,15 +127,15 @@ export class ThingStore {
   reconnect(): void {
     this.#unsubscribe = null;
     void this.start();
-    this.open?.log.reconnect();
+    this.open?.log?.reconnect();
   }
 
   stop(): void {
     this.#turn += 1;
     this.#unsubscribe?.().catch(ignore);
     this.#unsubscribe = null;
-    this.open?.log.stop();
-    this.row?.log.stop();
+    this.open?.log?.stop();
+    this.row?.log?.stop();
     this.open = this.row = null;
   }
 
@@ -171,13 +172,9 @@ export class ThingStore {
   toggleRow(job: Job): void {
     const key = keyOf(job);
     const before = this.row;
-    before?.log.stop();
-    this.row = before?.key === key ? null : new OpenJob(this.api, key, job);
-    const step = currentStep(job);
-    if (this.row && step) {
-      this.row.chosen = step.step_index;
-      void this.row.log.need(step.step_index);
-    }
+    before?.log?.stop();
+    this.row = before?.key === key ? null : new OpenJob(key, job, false);
+    this.#readLogs();
     this.#changed();
   }
 
@@ -222,20 +219,32 @@ export class ThingStore {
     const { kind, job } = this.situation;
     const key = job && keyOf(job);
     if (this.open && this.open.key !== key) {
-      this.open.log.stop();
+      this.open.log?.stop();
       this.open = null;
     }
     if (job && key && !this.open && kind !== "approval" && kind !== "fetching") {
-      this.open = new OpenJob(this.api, key, job);
-      if (job === this.job) {
-        void this.open.log.follow();
+      this.open = new OpenJob(key, job, job === this.job);
+    }
+    this.#readLogs();
+    this.#settlePlan(kind === "approval" || kind === "fetching" ? job : null);
+  }
+
+  /** Has the output of what is shown come, with what reads it. */
+  #readLogs(): void {
+    for (const open of [this.open, this.row]) {
+      const part = open && bodyPart.use(() => { this.#settle(); this.#changed(); });
+      if (part && !open.log) {
+        open.log = new part.JobLog(this.api, open.job);
+        if (open.live) {
+          void open.log.follow();
+        }
+      }
+      const job = this.situation.job;
+      const shown = open && (open.chosen ?? currentStep(job && keyOf(job) === open.key ? job : open.job)?.step_index);
+      if (shown) {
+        void open.log?.need(shown);
       }
     }
-    const shown = this.open && (this.open.chosen ?? (job && currentStep(job)?.step_index));
-    if (this.open && shown) {
-      void this.open.log.need(shown);
-    }
-    this.#settlePlan(kind === "approval" || kind === "fetching" ? job : null);
   }
 
   #settlePlan(job: Job | null): void {

@@ -135,7 +135,7 @@ export class Clock {
 
 function hours(format: Locale["time_format"]): Intl.DateTimeFormatOptions {
   if (format === "12") {
-    return { hour12: true };
+    return { hourCycle: "h12" };
   }
   if (format === "24") {
     return { hourCycle: "h23" };

@@ -138,7 +138,7 @@ export class JobLog {
     let page = await this.#api.readLog(this.#job, range);
     page.lines.forEach(take);
     while (page.more) {
-      const { tail: _, ...place } = range;
+      const { tail, ...place } = range;
       page = await this.#api.readLog(this.#job, { ...place, after: page.number });
       page.lines.forEach(take);
     }

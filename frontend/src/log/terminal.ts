@@ -85,7 +85,7 @@ export class TerminalLine {
 
   #openCells(): void {
     if (!this.#cells) {
-      this.#cells = [...this.#plain];
+      this.#cells = Array.from(this.#plain);
       this.#styles = this.#cells.map(() => "");
       this.#column = this.#cells.length;
       this.#plain = "";

@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import { mdiCheck, mdiClose } from "../body-icon-paths";
 import { receivedLine } from "../headline";
 import type { Job } from "../model";
 import { secondsUntil } from "../server-clock";
@@ -33,8 +34,8 @@ function decision({ text, store, act, now }: View, job: Job, shown: boolean): Te
   };
   const seconds = job.approval ? secondsUntil(job.approval.expires_at, now) : 0;
   return html`<div class="two">
-      ${button(text.get("approve"), approve, { name: "approve", icon: "check", tone: "ok", busy: store.busy === "approve", disabled: !shown || store.busy !== null })}
-      ${button(text.get("reject"), () => { act.reject(job); }, { name: "reject", icon: "close", busy: store.busy === "reject", disabled: store.busy !== null })}
+      ${button(text.get("approve"), approve, { name: "approve", icon: mdiCheck, tone: "ok", busy: store.busy === "approve", disabled: !shown || store.busy !== null })}
+      ${button(text.get("reject"), () => { act.reject(job); }, { name: "reject", icon: mdiClose, busy: store.busy === "reject", disabled: store.busy !== null })}
     </div>
     <p class="cap c">${seconds > 0
       ? text.get("rejected_by_itself", { time: length(seconds, text) })

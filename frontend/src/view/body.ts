@@ -2,21 +2,17 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import { mdiContentCopy } from "../body-icon-paths";
 import { iconButton } from "./parts";
 import { hasFailed, type Job } from "../model";
 import { approvalOf } from "./approval";
+import { barOf } from "./bar";
 import { historyOf } from "./history";
 import { noteOf } from "./note";
 import { outputOf } from "./output";
 import { chosenStep, stepTabs } from "./steps";
-import { barOf, titleOf } from "./title";
-import type { View } from "./view";
-
-/** Whether the user has lines wrapped: in all of a card, until the page is left. */
-export interface Wrapping {
-  wrap: boolean;
-  onWrap: () => void;
-}
+import { titleOf } from "./title";
+import type { View, Wrapping } from "./view";
 
 export function bodyOf(view: View, wrapping: Wrapping): TemplateResult {
   const { situation } = view;
@@ -60,7 +56,7 @@ function emptyOf({ text, thing, act }: View): TemplateResult {
     <h3>${text.get("empty_title")}</h3>
     <p>${text.get("empty_text", { thing: name })}</p>
     <div class="out">
-      <div class="outbar"><span class="lbl">AWS CLI</span>${iconButton(text.get("copy"), copy, { icon: "content-copy", name: "copy", small: true })}</div>
+      <div class="outbar"><span class="lbl">AWS CLI</span>${iconButton(text.get("copy"), copy, { icon: mdiContentCopy, name: "copy", small: true })}</div>
       <pre class="log cli" tabindex="0" role="group" aria-label="AWS CLI">${command}</pre>
     </div>
   </div>`;

@@ -1,8 +1,9 @@
 /** A dialog: Home Assistant's, a bottom sheet on a phone, or a plain one where that is missing. */
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
-import { ref } from "lit/directives/ref.js";
 
+import { drawn } from "../drawn";
+import { mdiClose } from "../body-icon-paths";
 import { iconButton } from "./parts";
 
 export interface Dialog {
@@ -48,27 +49,30 @@ function adaptive(dialog: Dialog): TemplateResult {
 }
 
 function plain(dialog: Dialog): TemplateResult {
-  const show = (element: Element | undefined) => {
-    if (element instanceof HTMLDialogElement && !element.open) {
-      element.showModal();
-    }
-  };
-  if (!dialog.open) {
-    queueMicrotask(dialog.onClosed);
-  }
   return html`<dialog
     class="jobs sheet dlg ${dialog.width}"
     data-dialog=${dialog.name}
     aria-label=${dialog.title}
-    ${ref(show)}
+    ${drawn(dialog.open, (element) => { turn(element as HTMLDialogElement, dialog.open); })}
     @close=${dialog.onClosed}
   >
     <div class="dh">
-      ${iconButton(dialog.closeWords, dialog.onClose, { icon: "close", name: "close-dialog" })}
+      ${iconButton(dialog.closeWords, dialog.onClose, { icon: mdiClose, name: "close-dialog" })}
       <div class="who"><h2 class="dt">${dialog.title}</h2>${dialog.subtitle ? html`<p class="line">${dialog.subtitle}</p>` : nothing}</div>
       ${dialog.actions ?? nothing}
     </div>
     <div class=${dialog.name}>${dialog.content}</div>
     ${dialog.footer ? html`<div class="foot">${dialog.footer}</div>` : nothing}
   </dialog>`;
+}
+
+/** Opens a dialog once it is in the page, and closes it so that the focus goes back. */
+function turn(element: HTMLDialogElement, open: boolean): void {
+  queueMicrotask(() => {
+    if (open && element.isConnected) {
+      element.showModal();
+    } else {
+      element.close();
+    }
+  });
 }

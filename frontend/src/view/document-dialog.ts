@@ -2,6 +2,8 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import { mdiCheck, mdiCheckCircle } from "../body-icon-paths";
+import { mdiAlertCircleOutline, mdiPlayOutline } from "../icon-paths";
 import { messageOf } from "../home-assistant";
 import { icon } from "../icons";
 import type { Plan } from "../model";
@@ -90,9 +92,9 @@ export function documentContent(draft: DocumentDraft, thing: string, text: Texts
       @input=${(event: InputEvent) => { draft.write((event.target as HTMLTextAreaElement).value); }}
     ></textarea>
     <div role="status">
-      ${problem === null ? nothing : html`<div class="note" data-tone="bad">${icon("alert-circle-outline")}<div><p>${problem}</p></div></div>`}
+      ${problem === null ? nothing : html`<div class="note" data-tone="bad">${icon(mdiAlertCircleOutline)}<div><p>${problem}</p></div></div>`}
       ${plan
-        ? html`<p class="cap verdict" data-tone=${isClean(plan) ? "ok" : "bad"}>${icon(isClean(plan) ? "check-circle" : "alert-circle-outline")}${text.get(isClean(plan) ? "document_clean" : "document_fault")}</p>`
+        ? html`<p class="cap verdict" data-tone=${isClean(plan) ? "ok" : "bad"}>${icon(isClean(plan) ? mdiCheckCircle : mdiAlertCircleOutline)}${text.get(isClean(plan) ? "document_clean" : "document_fault")}</p>`
         : nothing}
     </div>
     ${plan ? planOf(plan, text) : nothing}`;
@@ -100,6 +102,6 @@ export function documentContent(draft: DocumentDraft, thing: string, text: Texts
 
 export function documentFooter(draft: DocumentDraft, text: Texts, begun: () => void): TemplateResult {
   const { busy, plan } = draft;
-  return html`${button(text.get("check"), () => void draft.check(), { name: "check-document", icon: "check", busy: busy === "check", disabled: busy !== "" || !draft.document.trim() })}
-  ${button(text.get("run"), () => void draft.run(begun), { name: "run-document", icon: "play-outline", tone: "ok", busy: busy === "run", disabled: busy !== "" || !plan || !isClean(plan) })}`;
+  return html`${button(text.get("check"), () => void draft.check(), { name: "check-document", icon: mdiCheck, busy: busy === "check", disabled: busy !== "" || !draft.document.trim() })}
+  ${button(text.get("run"), () => void draft.run(begun), { name: "run-document", icon: mdiPlayOutline, tone: "ok", busy: busy === "run", disabled: busy !== "" || !plan || !isClean(plan) })}`;
 }

@@ -2,14 +2,15 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import { mdiChevronDown } from "../icon-paths";
 import { headlineOf } from "../headline";
 import { icon } from "../icons";
 import { secondsBetween } from "../server-clock";
 import { doneCount } from "../steps";
 import { digital } from "../time";
+import { barOf } from "./bar";
 import { menuOf } from "./menu";
 import { disc } from "./parts";
-import { barOf } from "./title";
 import type { View } from "./view";
 
 export function headOf(view: View): TemplateResult {
@@ -43,7 +44,7 @@ export function rowOf(view: View, open: boolean, toggle: () => void): TemplateRe
       <button type="button" class="head" data-do="thing" data-kind=${situation.kind} aria-expanded=${open ? "true" : "false"} aria-controls="${prefix}body" @click=${toggle}>
         ${disc(tone, name)}
         <span class="who"><span class="name">${view.name}</span><span class="line">${line || "\u00a0"}</span></span>
-        ${open ? nothing : clockOf(view)}${icon("chevron-down", "chev")}
+        ${open ? nothing : clockOf(view)}${icon(mdiChevronDown, "chev")}
       </button>
       ${open ? menuOf(view) : nothing}
     </div>

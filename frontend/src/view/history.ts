@@ -3,7 +3,15 @@
 import { html, nothing, type TemplateResult } from "lit/html.js";
 import { repeat } from "lit/directives/repeat.js";
 
-import { icon, type IconName } from "../icons";
+import {
+  mdiCancel,
+  mdiCheckCircle,
+  mdiCircleOutline,
+  mdiCloseCircle,
+  mdiTimerAlertOutline,
+} from "../body-icon-paths";
+import { mdiChevronDown, mdiClipboardClockOutline, mdiTrashCanOutline } from "../icon-paths";
+import { icon } from "../icons";
 import { type Job, type JobStatus, keyOf } from "../model";
 import { currentStep } from "../steps";
 import { stripOf, TONE_OF_RESULT } from "../strip";
@@ -14,15 +22,15 @@ import { button, idOf } from "./parts";
 import { stepList } from "./steps";
 import type { View } from "./view";
 
-const ICONS: Record<JobStatus, IconName> = {
-  in_progress: "circle-outline",
-  awaiting_approval: "clipboard-clock-outline",
-  succeeded: "check-circle",
-  failed: "close-circle",
-  timed_out: "timer-alert-outline",
-  rejected: "cancel",
-  canceled: "cancel",
-  removed: "trash-can-outline",
+const ICONS: Record<JobStatus, string> = {
+  in_progress: mdiCircleOutline,
+  awaiting_approval: mdiClipboardClockOutline,
+  succeeded: mdiCheckCircle,
+  failed: mdiCloseCircle,
+  timed_out: mdiTimerAlertOutline,
+  rejected: mdiCancel,
+  canceled: mdiCancel,
+  removed: mdiTrashCanOutline,
 };
 
 export interface HistoryOptions {
@@ -48,7 +56,7 @@ export function historyOf(view: View, options: HistoryOptions): TemplateResult |
     view.act.update();
   };
   return html`<section class="hist" aria-label=${text.get("last_jobs")}>
-    <button type="button" class="hhead" data-do="history" aria-expanded=${open ? "true" : "false"} aria-controls="${prefix}hist" @click=${toggle}>${heading}${icon("chevron-down", "chev")}</button>
+    <button type="button" class="hhead" data-do="history" aria-expanded=${open ? "true" : "false"} aria-controls="${prefix}hist" @click=${toggle}>${heading}${icon(mdiChevronDown, "chev")}</button>
     <div id="${prefix}hist" ?hidden=${!open}>${open ? rows(view, options) : nothing}</div>
   </section>`;
 }
@@ -93,7 +101,7 @@ function row(view: View, job: Job, index: number, options: HistoryOptions): Temp
       <span class="ic" data-tone=${tone}>${icon(ICONS[job.status])}</span>
       <span class="what">${idOf(job.job_id)}<span class="sub" data-tone=${loud ? tone : nothing}>${job.status === "succeeded" || job.status === "failed" ? html`<span class="hide">${text.get(`result_${job.status}`)}, </span>` : nothing}${resultOf(job, text)}</span></span>
       <span class="when" title=${ended ? clock.exact(ended) : nothing}><b>${ended ? clock.short(ended, now, text) : "–"}</b>${job.duration === null ? "–" : length(job.duration, text)}</span>
-      ${icon("chevron-down", "chev")}
+      ${icon(mdiChevronDown, "chev")}
     </button>
     <div class="detail" id=${id} ?hidden=${!open}>${open ? detail(view, job, options) : nothing}</div>
   </li>`;

@@ -2,6 +2,8 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import { mdiMagnify } from "../body-icon-paths";
+import { mdiChevronDown } from "../icon-paths";
 import { drawn } from "../drawn";
 import { icon } from "../icons";
 import { lineElement } from "../log/pane";
@@ -22,7 +24,7 @@ export function logContent({ log, text, clock, wrap }: LogDialogOptions): Templa
   const count = matches.length;
   const found = !query || log.busy ? "" : count ? text.get("matches", { match: log.match + 1, count }) : text.get("no_match");
   return html`<div class="find">
-      ${icon("magnify")}
+      ${icon(mdiMagnify)}
       <input
         type="search"
         autofocus
@@ -38,8 +40,8 @@ export function logContent({ log, text, clock, wrap }: LogDialogOptions): Templa
       />
       <span class="cap" role="status">${found}</span>
       ${count > 1
-        ? html`${iconButton(text.get("previous_match"), () => { log.step(-1); }, { icon: "chevron-down", name: "previous-match", small: true })}
-          ${iconButton(text.get("next_match"), () => { log.step(1); }, { icon: "chevron-down", name: "next-match", small: true })}`
+        ? html`${iconButton(text.get("previous_match"), () => { log.step(-1); }, { icon: mdiChevronDown, name: "previous-match", small: true })}
+          ${iconButton(text.get("next_match"), () => { log.step(1); }, { icon: mdiChevronDown, name: "next-match", small: true })}`
         : nothing}
     </div>
     ${log.cut ? html`<p class="cap told">${text.get("log_cut")}</p>` : nothing}
@@ -104,7 +106,7 @@ function pageButton(words: string, name: string, onClick: () => void): HTMLEleme
   const element = document.createElement("button");
   element.type = "button";
   element.className = "btn txt";
-  element.dataset["do"] = name;
+  element.dataset.do = name;
   element.textContent = words;
   element.addEventListener("click", onClick);
   return element;

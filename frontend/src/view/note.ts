@@ -2,8 +2,10 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import { mdiAlertOutline, mdiPowerPlugOffOutline } from "../body-icon-paths";
+import { mdiAlertCircleOutline, mdiPauseCircleOutline } from "../icon-paths";
 import { navigate } from "../home-assistant";
-import { icon, type IconName } from "../icons";
+import { icon } from "../icons";
 import type { Job } from "../model";
 import { secondsUntil } from "../server-clock";
 import { currentStep, type Tone } from "../steps";
@@ -16,7 +18,7 @@ const INTEGRATION = "/config/integrations/integration/aws_iot_jobs";
 
 interface Note {
   tone: Tone;
-  icon: IconName;
+  icon: string;
   title: string;
   /** Paragraphs. */
   texts: (string | null)[];
@@ -50,7 +52,7 @@ function problemNote({ store, text, act }: View): Note | null {
   };
   return {
     tone: "bad",
-    icon: "alert-circle-outline",
+    icon: mdiAlertCircleOutline,
     title: text.get("action_failed"),
     texts: [store.problem],
     buttons: [button(text.get("close"), close, { name: "close-problem", className: "txt" })],
@@ -66,24 +68,24 @@ function situationNote(view: View): Note | null {
   const entry = thing ? `${INTEGRATION}#config_entry=${thing.entry_id}` : INTEGRATION;
   switch (situation.kind) {
     case "no_access":
-      return plain("ask", "alert-outline", text.get("no_access_title"), [text.get("no_access_text")]);
+      return plain("ask", mdiAlertOutline, text.get("no_access_title"), [text.get("no_access_text")]);
     case "removed":
       return {
-        ...plain("ask", "alert-outline", text.get("removed_title"), [text.get("removed_text")]),
+        ...plain("ask", mdiAlertOutline, text.get("removed_title"), [text.get("removed_text")]),
         buttons: [settings(text.get("edit_card"), `${location.pathname}?edit=1`, "edit-card")],
       };
     case "not_loaded":
       return {
-        ...plain("ask", "alert-outline", text.get("not_loaded_title"), [text.get("not_loaded_text")]),
+        ...plain("ask", mdiAlertOutline, text.get("not_loaded_title"), [text.get("not_loaded_text")]),
         buttons: [settings(text.get("open_entry"), entry, "open-entry")],
       };
     case "runner":
       return runnerNote(view, settings, entry);
     case "storage":
-      return plain("bad", "alert-circle-outline", text.get("storage_title"), [thing?.storage_problem ?? null]);
+      return plain("bad", mdiAlertCircleOutline, text.get("storage_title"), [thing?.storage_problem ?? null]);
     case "offline":
       return {
-        ...plain("ask", "alert-outline", text.get("offline_title"), [offlineText(view), thing?.error ?? null]),
+        ...plain("ask", mdiAlertOutline, text.get("offline_title"), [offlineText(view), thing?.error ?? null]),
         buttons: [
           mayControl(view) ? actionButton(view, "try_now", "check_for_jobs") : null,
           settings(text.get("settings"), entry, "settings"),
@@ -93,7 +95,7 @@ function situationNote(view: View): Note | null {
       return situation.job && failureNote(view, situation.job);
     case "switched_off":
       return {
-        ...plain("", "pause-circle-outline", text.get("off_title"), [text.get("off_text")]),
+        ...plain("", mdiPauseCircleOutline, text.get("off_title"), [text.get("off_text")]),
         buttons: [mayControl(view) ? takeJobsButton(view) : null],
       };
     default:
@@ -101,7 +103,7 @@ function situationNote(view: View): Note | null {
   }
 }
 
-function plain(tone: Tone, name: IconName, title: string, texts: (string | null)[]): Note {
+function plain(tone: Tone, name: string, title: string, texts: (string | null)[]): Note {
   return { tone, icon: name, title, texts };
 }
 
@@ -120,7 +122,7 @@ function runnerNote(
     : text.get("runner_address", { address: runner?.address ?? "" });
   return {
     tone: "bad",
-    icon: "power-plug-off-outline",
+    icon: mdiPowerPlugOffOutline,
     title: unreachable ? text.get("runner_title") : (problem?.title ?? ""),
     texts: [unreachable ? words : (problem?.message ?? null)],
     buttons: [
@@ -151,10 +153,10 @@ function failureNote(view: View, job: Job): Note {
   const { text, act, store, name } = view;
   const step = currentStep(job)?.step_index;
   const written = (index: number) =>
-    (store.open?.log.step(index)?.all ?? []).map((each) => each.line.text).join("\n");
+    (store.open?.log?.step(index)?.all ?? []).map((each) => each.line.text).join("\n");
   return {
     tone: "bad",
-    icon: "alert-circle-outline",
+    icon: mdiAlertCircleOutline,
     title: reasonOf(job, text),
     texts: [placeOf(job, text), adviceOf(job, text)],
     buttons: [
@@ -179,7 +181,7 @@ function actionButton({ store, text }: View, key: "try_now", action: string): Te
 }
 
 function takeJobsButton({ store, thing, text }: View): TemplateResult | null {
-  const entity = thing?.entities["take_jobs"];
+  const entity = thing?.entities.take_jobs;
   const take = () => { void store.act("take_jobs", () => store.api.turn(entity ?? "", true)); };
   return entity
     ? button(text.get("take_jobs"), take, {

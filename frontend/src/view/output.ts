@@ -2,7 +2,18 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import {
+  mdiArrowDown,
+  mdiContentCopy,
+  mdiDownload,
+  mdiMagnify,
+  mdiPause,
+  mdiPlay,
+  mdiWrap,
+  mdiWrapDisabled,
+} from "../body-icon-paths";
 import { icon } from "../icons";
+import type { JobLog } from "../log/job-log";
 import { pane } from "../log/pane";
 import type { Job, Step } from "../model";
 import { stateOf } from "../steps";
@@ -21,11 +32,13 @@ export function outputOf(
   view: View,
   job: Job,
   step: Step,
-  open: OpenJob,
+  { reading, log }: OpenJob,
   { past, wrap, onWrap }: OutputOptions,
-): TemplateResult {
+): TemplateResult | typeof nothing {
+  if (!log) {
+    return nothing;
+  }
   const { text, prefix, act } = view;
-  const { log, reading } = open;
   const state = stateOf(step, job);
   const live = state === "run";
   const lines = log.step(step.step_index);
@@ -51,14 +64,14 @@ export function outputOf(
       ${live && !paused ? html`<span class="live">${text.get("live")}</span>` : nothing}
       ${past
         ? [
-            iconButton(text.get("open_log"), () => { act.openLog(job); }, { icon: "magnify", name: "open-log", small: true }),
-            iconButton(text.get("download"), () => { act.download(job); }, { icon: "download", name: "download", small: true }),
+            iconButton(text.get("open_log"), () => { act.openLog(job); }, { icon: mdiMagnify, name: "open-log", small: true }),
+            iconButton(text.get("download"), () => { act.download(job); }, { icon: mdiDownload, name: mdiDownload, small: true }),
           ]
         : nothing}
-      ${iconButton(text.get("wrap"), onWrap, { icon: wrap ? "wrap" : "wrap-disabled", name: "wrap", small: true, pressed: wrap })}
-      ${iconButton(text.get("copy"), copy, { icon: "content-copy", name: "copy", small: true })}
+      ${iconButton(text.get("wrap"), onWrap, { icon: wrap ? mdiWrap : mdiWrapDisabled, name: "wrap", small: true, pressed: wrap })}
+      ${iconButton(text.get("copy"), copy, { icon: mdiContentCopy, name: "copy", small: true })}
       ${live
-        ? iconButton(text.get(paused ? "follow" : "pause"), pause, { icon: paused ? "play" : "pause", name: "pause", small: true, pressed: paused })
+        ? iconButton(text.get(paused ? "follow" : "pause"), pause, { icon: paused ? mdiPlay : mdiPause, name: "pause", small: true, pressed: paused })
         : nothing}
     </div>
     <pre
@@ -67,16 +80,16 @@ export function outputOf(
       aria-live="off"
       tabindex="0"
       aria-label=${text.get("output_of", { step: step.step })}
-      ${pane({ log, step: step.step_index, reading, text, empty: emptyWords(view, job, step, open), onChange: () => { act.update(); } })}
+      ${pane({ log, step: step.step_index, reading, text, empty: emptyWords(view, job, step, log), onChange: () => { act.update(); } })}
     ></pre>
     ${paused && missed
-      ? html`<button type="button" class="more" data-do="follow" @click=${pause}>${icon("arrow-down")}${text.get("new_lines", { count: missed })}</button>`
+      ? html`<button type="button" class="more" data-do="follow" @click=${pause}>${icon(mdiArrowDown)}${text.get("new_lines", { count: missed })}</button>`
       : nothing}
   </div>`;
 }
 
 /** What is said in place of lines. */
-function emptyWords({ text }: View, job: Job, step: Step, { log }: OpenJob): string {
+function emptyWords({ text }: View, job: Job, step: Step, log: JobLog): string {
   const state = stateOf(step, job);
   if (state === "wait") {
     return text.get("not_run_yet");

@@ -2,7 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
-import { icon, type IconName, ring, spinner } from "../icons";
+import { icon, ring, spinner } from "../icons";
 import { cutId } from "../id";
 import type { Tone } from "../steps";
 
@@ -13,12 +13,12 @@ export function idOf(id: string): TemplateResult {
 }
 
 /** A thing's icon in its disc, or in a ring that tells how far its job is. */
-export function disc(tone: Tone, name: IconName, share: number | null = null): TemplateResult {
+export function disc(tone: Tone, name: string, share: number | null = null): TemplateResult {
   return html`<span class="dot ${share === null ? "" : "has-ring"}" data-tone=${tone}>${icon(name)}${share === null ? nothing : ring(share)}</span>`;
 }
 
 export interface ButtonOptions {
-  icon?: IconName;
+  icon?: string;
   tone?: Tone;
   className?: string;
   /** Whether its action waits for an answer. */
@@ -43,7 +43,7 @@ export function button(words: string, onClick: (event: Event) => void, options: 
 }
 
 export interface IconButtonOptions {
-  icon: IconName;
+  icon: string;
   name: string;
   small?: boolean;
   pressed?: boolean;

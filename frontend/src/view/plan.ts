@@ -2,6 +2,8 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
+import { mdiAccountOutline, mdiConsole, mdiTimerOutline } from "../body-icon-paths";
+import { mdiAlertCircleOutline } from "../icon-paths";
 import { breakable, quoted, splitPath } from "../argv";
 import { icon } from "../icons";
 import type { Plan, PlannedStep } from "../model";
@@ -17,7 +19,7 @@ export function planOf(plan: Plan, text: Texts): TemplateResult {
 
 function faultOf(plan: Plan, text: Texts): TemplateResult | typeof nothing {
   const fault = (tone: string, title: string, words: string) =>
-    html`<div class="note" data-tone=${tone}>${icon("alert-circle-outline")}<div><h3>${title}</h3><p>${words}</p></div></div>`;
+    html`<div class="note" data-tone=${tone}>${icon(mdiAlertCircleOutline)}<div><h3>${title}</h3><p>${words}</p></div></div>`;
   if (!plan.valid) {
     return fault("bad", text.get("plan_invalid"), plan.problem ?? "");
   }
@@ -34,13 +36,13 @@ function stepOf(step: PlannedStep, plan: Plan, text: Texts): TemplateResult {
     <div class="t">
       <span class="nm" title=${step.step}>${step.step}</span>
       ${command
-        ? html`<span class="kind cap ink" data-tone="ask">${icon("console")}${text.get("command")}</span>`
+        ? html`<span class="kind cap ink" data-tone="ask">${icon(mdiConsole)}${text.get("command")}</span>`
         : html`<span class="kind cap">${text.get("handler")}</span>`}
     </div>
     ${commandOf(step, command)}
     ${step.problem === null
       ? nothing
-      : html`<p class="fault" data-tone="bad">${icon("alert-circle-outline")}${step.problem}</p>`}
+      : html`<p class="fault" data-tone="bad">${icon(mdiAlertCircleOutline)}${step.problem}</p>`}
     ${plan.conditions_met ? nothing : html`<p class="cap meta">${text.get("plan_not_run")}</p>`}
     ${metaOf(step, command, text)}
   </li>`;
@@ -83,10 +85,10 @@ function metaOf(step: PlannedStep, command: boolean, text: Texts): TemplateResul
     return nothing;
   }
   return html`<div class="meta cap" data-tone="ask">
-    ${who === null ? nothing : html`<span class=${root ? "warn" : ""}>${icon("account-outline")}${who}</span>`}
+    ${who === null ? nothing : html`<span class=${root ? "warn" : ""}>${icon(mdiAccountOutline)}${who}</span>`}
     ${step.timeout === null
       ? nothing
-      : html`<span>${icon("timer-outline")}${text.get("time_limit", { time: length(step.timeout, text) })}</span>`}
+      : html`<span>${icon(mdiTimerOutline)}${text.get("time_limit", { time: length(step.timeout, text) })}</span>`}
   </div>`;
 }
 

@@ -2,20 +2,27 @@
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
-import { icon, type IconName, spinner } from "../icons";
+import {
+  mdiCheckCircle,
+  mdiCircleOutline,
+  mdiCloseCircle,
+  mdiMinusCircleOutline,
+} from "../body-icon-paths";
+import { mdiAlertCircleOutline, mdiChevronDown } from "../icon-paths";
+import { icon, spinner } from "../icons";
 import type { Job, Step } from "../model";
 import { currentStep, shownRows, stateOf, type StepState, TONE_OF_STEP, wordOf } from "../steps";
 import { digital } from "../time";
 import type { OpenJob } from "../thing";
 import type { View } from "./view";
 
-const ICONS: Record<Exclude<StepState, "run">, IconName> = {
-  done: "check-circle",
-  failed: "close-circle",
-  stopped: "close-circle",
-  ignored: "alert-circle-outline",
-  skipped: "minus-circle-outline",
-  wait: "circle-outline",
+const ICONS: Record<Exclude<StepState, "run">, string> = {
+  done: mdiCheckCircle,
+  failed: mdiCloseCircle,
+  stopped: mdiCloseCircle,
+  ignored: mdiAlertCircleOutline,
+  skipped: mdiMinusCircleOutline,
+  wait: mdiCircleOutline,
 };
 
 /** The step whose output is shown. */
@@ -35,7 +42,7 @@ export function stepTabs(view: View, job: Job, open: OpenJob): TemplateResult {
   to = open.unfolded.after || chosen >= to ? steps.length : to;
   const choose = (step: Step) => {
     open.choose(step.step_index, currentStep(job)?.step_index);
-    void open.log.need(step.step_index);
+    void open.log?.need(step.step_index);
     view.act.update();
   };
   const seconds = steps.slice(0, folds.before).reduce((sum, step) => sum + (step.duration ?? 0), 0);
@@ -95,7 +102,7 @@ function fold(
     open.unfolded[which] = !unfolded;
     view.act.update();
   };
-  return html`<button type="button" class="fold" data-do="fold-${which}" aria-expanded=${unfolded ? "true" : "false"} @click=${toggle}>${icon("chevron-down", "chev")}<span>${words}</span><span class="du">${time}</span></button>`;
+  return html`<button type="button" class="fold" data-do="fold-${which}" aria-expanded=${unfolded ? "true" : "false"} @click=${toggle}>${icon(mdiChevronDown, "chev")}<span>${words}</span><span class="du">${time}</span></button>`;
 }
 
 function chooseByKey(event: KeyboardEvent, steps: readonly Step[], choose: (step: Step) => void): void {

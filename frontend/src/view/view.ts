@@ -38,3 +38,9 @@ export function mayControl({ options, thing }: View): boolean {
 export function mayAdminister({ options, thing }: View): boolean {
   return options.actions && thing?.may.administer === true;
 }
+
+/** Whether the user has lines wrapped: in all of a card, until the page is left. */
+export interface Wrapping {
+  wrap: boolean;
+  onWrap: () => void;
+}
