@@ -1,8 +1,9 @@
 /**
  * Builds the card into the integration: `npm run build`, or into another folder.
  *
- * What every dashboard loads is one file and what it imports at once; the rest lies beside it
- * and is loaded when it is wanted. Names and addresses change with the content.
+ * What every dashboard loads is one file and the one that it imports; the rest lies beside them
+ * and is loaded when it is wanted. Browsers keep them: what they import has an address that
+ * changes with the content.
  */
 
 import { createHash } from "node:crypto";
@@ -44,17 +45,18 @@ async function readTexts() {
 
 async function main(target) {
   const texts = await readTexts();
-  const digest = createHash("sha256").update([...texts].join()).digest("hex").slice(0, 8);
+  const digest = digestOf([...texts.values()]);
   await rm(target, { recursive: true, force: true });
   await mkdir(path.join(target, "texts"), { recursive: true });
   for (const [name, content] of texts) {
     await writeFile(path.join(target, "texts", name), content);
   }
-  await build({
+  const { outputFiles, metafile } = await build({
     absWorkingDir: here,
     entryPoints: { "aws-iot-jobs-card": path.join(source, "index.ts") },
     outdir: target,
-    chunkNames: "[name]-[hash]",
+    write: false,
+    metafile: true,
     bundle: true,
     splitting: true,
     minify: true,
@@ -66,6 +68,34 @@ async function main(target) {
     define: { TEXTS_DIGEST: JSON.stringify(digest) },
     plugins: [styleSheets, shortTemplates],
   });
+  const names = namesOf(metafile);
+  const version = digestOf(outputFiles.map(({ text }) => text));
+  for (const { path: file, text } of outputFiles) {
+    const content = text.replace(/"\.\/([\w-]+\.js)"/g, (_, name) => `"./${names.get(name)}?v=${version}"`);
+    await writeFile(path.join(target, names.get(path.basename(file))), content);
+  }
+}
+
+/** How files are called that have a name by their content: by what is in them. */
+function namesOf({ outputs }) {
+  const entry = Object.values(outputs).find(({ entryPoint }) => entryPoint?.endsWith("index.ts"));
+  const [core] = entry.imports;
+  return new Map(
+    Object.entries(outputs).map(([file, { entryPoint }]) => {
+      const name = path.basename(file);
+      if (path.basename(file) === path.basename(core.path)) {
+        return [name, "core.js"];
+      }
+      if (!entryPoint) {
+        return [name, "body.js"];
+      }
+      return [name, entryPoint.endsWith("index.ts") ? name : path.basename(entryPoint, ".ts") + ".js"];
+    }),
+  );
+}
+
+function digestOf(texts) {
+  return createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 8);
 }
 
 await main(

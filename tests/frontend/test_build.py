@@ -13,8 +13,8 @@ CARD = "aws-iot-jobs-card.js"
 MAX_BYTES = 60_000
 """What a dashboard loads of the card at once, and what of it later, each."""
 
-_AT_ONCE = re.compile(r'\bfrom"([^"]+\.js)"|\bimport"([^"]+)"')
-_LATER = re.compile(r'\bimport\("([^"]+)"\)')
+_AT_ONCE = re.compile(r'\b(?:from|import)"([^"?]+\.js)\?v=\w+"')
+_LATER = re.compile(r'\bimport\("([^"?]+\.js)\?v=\w+"\)')
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("frontend")]
 
@@ -68,14 +68,13 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _modules(text: str) -> set[str]:
-    at_once = {one or other for one, other in _AT_ONCE.findall(text)}
-    return at_once | set(_LATER.findall(text))
+    return {*_AT_ONCE.findall(text), *_LATER.findall(text)}
 
 
 def _imported(name: str) -> set[str]:
     """Return the files that come with a module, by static imports."""
     text = (BUILT / name).read_text()
-    names = {Path(one or other).name for one, other in _AT_ONCE.findall(text)}
+    names = {Path(name).name for name in _AT_ONCE.findall(text)}
     return names.union(*map(_imported, names))
 
 
