@@ -8,7 +8,9 @@ import type { JobLog } from "./job-log";
 import type { ShownLine, StepLines } from "./lines";
 
 /** How many lines one frame draws: few enough to leave the page time. */
-const LINES_A_FRAME = 250;
+const LINES_A_FRAME = 120;
+/** More lines than are in sight: they have their true height, those above need not. */
+const NEAR_LINES = 60;
 /** As near to the bottom as this, in pixels, a reader is there. */
 const NEAR = 12;
 
@@ -37,6 +39,7 @@ class Pane {
   #lines: StepLines | null = null;
   #empty: string | null = null;
   #from = 0;
+  #far = 0;
   #frame = 0;
   #top = 0;
   #unlisten: () => void = nothing;
@@ -130,6 +133,10 @@ class Pane {
     const added = lines.from(reading.drawn).slice(0, LINES_A_FRAME);
     this.#element.append(...added.map((line) => lineElement(line, text)));
     reading.drawn += added.length;
+    for (let place = Math.max(this.#far, this.#from); place < reading.drawn - NEAR_LINES; place += 1) {
+      this.#element.children[place - this.#from]?.classList.add("far");
+      this.#far = place + 1;
+    }
     this.#stick();
     if (reading.drawn < end) {
       this.#schedule();
@@ -140,7 +147,7 @@ class Pane {
     this.#element.replaceChildren();
     this.#lines = lines;
     this.#empty = null;
-    this.#from = lines?.begin ?? 0;
+    this.#from = this.#far = lines?.begin ?? 0;
     if (this.#options) {
       this.#options.reading.drawn = this.#from;
     }

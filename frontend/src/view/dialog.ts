@@ -43,7 +43,7 @@ function adaptive(dialog: Dialog): TemplateResult {
     }}
   >
     ${dialog.actions ? html`<div slot="headerActionItems" class="jobs sheet tools">${dialog.actions}</div>` : nothing}
-    <div class="jobs sheet ${dialog.name}">${dialog.content}</div>
+    <div class="jobs sheet of-${dialog.name}">${dialog.content}</div>
     ${dialog.footer ? html`<div slot="footer" class="jobs sheet foot">${dialog.footer}</div>` : nothing}
   </ha-adaptive-dialog>`;
 }
@@ -61,7 +61,7 @@ function plain(dialog: Dialog): TemplateResult {
       <div class="who"><h2 class="dt">${dialog.title}</h2>${dialog.subtitle ? html`<p class="line">${dialog.subtitle}</p>` : nothing}</div>
       ${dialog.actions ?? nothing}
     </div>
-    <div class=${dialog.name}>${dialog.content}</div>
+    <div class="of-${dialog.name}">${dialog.content}</div>
     ${dialog.footer ? html`<div class="foot">${dialog.footer}</div>` : nothing}
   </dialog>`;
 }
