@@ -36,6 +36,8 @@ function adaptive(dialog: Dialog): TemplateResult {
     .headerSubtitle=${dialog.subtitle}
     .width=${dialog.width}
     .open=${dialog.open}
+    @opened=${focusFirst}
+    @after-show=${focusFirst}
     @closed=${(event: Event) => {
       if (event.target === event.currentTarget) {
         dialog.onClosed();
@@ -64,6 +66,16 @@ function plain(dialog: Dialog): TemplateResult {
     <div class="of-${dialog.name}">${dialog.content}</div>
     ${dialog.footer ? html`<div class="foot">${dialog.footer}</div>` : nothing}
   </dialog>`;
+}
+
+/** Home Assistant's dialog does not find what wants the focus; its own children it would. */
+function focusFirst(event: Event): void {
+  if (event.target === event.currentTarget) {
+    const wanted = (event.currentTarget as HTMLElement).querySelector<HTMLElement>("[autofocus]");
+    if (!wanted?.matches(":focus")) {
+      wanted?.focus();
+    }
+  }
 }
 
 /** Opens a dialog once it is in the page, and closes it so that the focus goes back. */
