@@ -120,7 +120,7 @@ export class JobsCard extends HTMLElement {
 
   static getStubConfig(home: HomeAssistant): CardConfig {
     const [first] = thingsOf(home);
-    return { type: `custom:${TAG}`, ...(first ? { device_id: first } : {}), mode: "full" };
+    return { type: `custom:${TAG}`, ...(first ? { device_id: [first] } : {}), mode: "full" };
   }
 
   readonly #seen = (): void => {

@@ -28,7 +28,7 @@ export function formOf(text: Texts) {
   const schema: Field[] = [
       { name: "device_id", selector: { device: { integration: DOMAIN, multiple: true } } },
       { name: "name", selector: { text: {} } },
-      { name: "mode", selector: choice("box", "mode", MODES) },
+      { name: "mode", selector: choice("box", "mode", MODES), default: MODES[0] },
       {
         type: "expandable",
         name: "",
@@ -49,7 +49,11 @@ export function formOf(text: Texts) {
     computeLabel: ({ name }: { name: string }) =>
       name ? text.get(`option_${name}` as Key) : undefined,
     computeHelper: ({ name }: { name: string }) => text.get(`help_${name}` as Key) || undefined,
+    // What this throws is shown, with the code in place of the form.
     assertConfig: (config: CardConfig) => {
+      if (typeof config.device_id === "string") {
+        throw new Error(text.get("one_in_list"));
+      }
       if (config.name && Array.isArray(config.device_id) && config.device_id.length > 1) {
         throw new Error(text.get("one_name"));
       }

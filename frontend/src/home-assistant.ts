@@ -62,10 +62,13 @@ export function isCommandError(error: unknown): error is CommandError {
   return typeof error === "object" && error !== null && "code" in error && "message" in error;
 }
 
+/** Home Assistant puts this before what an action says of its data. */
+const PREFIX = /^Validation error: /;
+
 /** What went wrong, in words: Home Assistant's, where it said any. */
 export function messageOf(error: unknown): string {
   if (isCommandError(error) || error instanceof Error) {
-    return error.message;
+    return error.message.replace(PREFIX, "");
   }
   return String(error);
 }

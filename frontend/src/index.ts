@@ -28,7 +28,7 @@ function suggestions(home: HomeAssistant, entityId: string) {
   if (entity?.platform !== DOMAIN || !entity.device_id) {
     return null;
   }
-  const config = { type: `custom:${TAG}`, device_id: entity.device_id };
+  const config = { type: `custom:${TAG}`, device_id: [entity.device_id] };
   return [
     { label: words.full, config: { ...config, mode: "full" } },
     { label: words.compact, config: { ...config, mode: "compact" } },

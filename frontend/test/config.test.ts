@@ -33,6 +33,8 @@ test("the editor has words for all options, and refuses one name for two things"
   const fields = form.schema.flatMap((field) => field.schema ?? [field]);
   expect(fields.map(({ name }) => form.computeLabel({ name }))).toEqual(["Things", "Name", "Size", "Last jobs", "Rows of last jobs", "Lines of output", "Wrap long lines", "Buttons"]);
   expect(() => { form.assertConfig({ type: TYPE, name: "Home", device_id: ["a", "b"] }); }).toThrow("A name is for one thing");
+  expect(() => { form.assertConfig({ type: TYPE, device_id: "a" }); }).toThrow("write its device_id as a list");
+  expect(() => { form.assertConfig({ type: TYPE, device_id: ["a"], name: "Home" }); }).not.toThrow();
 });
 
 test("things are the devices of the integration, by name", () => {
