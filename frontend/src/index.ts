@@ -45,7 +45,8 @@ if (!customElements.get(TAG)) {
     preview: true,
     getEntitySuggestion: suggestions,
   };
-  window.customCards = [...(window.customCards ?? []), offer];
+  // Home Assistant holds on to the list: it is added to, not replaced.
+  (window.customCards ??= []).push(offer);
   loadTexts(document.documentElement.lang || navigator.language).then(
     (text) => {
       offer.name = text.get("card_name");

@@ -1,2 +1,2 @@
 /* AWS IoT Jobs, Apache-2.0. Contains Lit, BSD-3-Clause, Google LLC. */
-import{c as a,n as b}from"./body.js?v=431f1065";import"./core.js?v=431f1065";export{a as JobLog,b as bodyOf};
+import{c as a,n as b}from"./body.js?v=706b0e4f";import"./core.js?v=706b0e4f";export{a as JobLog,b as bodyOf};
