@@ -18,6 +18,10 @@ test("there is a file for each language and no other", () => {
   expect(readdirSync(FOLDER).sort()).toEqual(LANGUAGES.map((language) => `${language}.json`).sort());
 });
 
+test.each(LANGUAGES)("%s has all texts, in the order of the English ones", (language) => {
+  expect(Object.keys(table(language))).toEqual(Object.keys(english));
+});
+
 test.each(LANGUAGES)("the texts of %s fit those in English", (language) => {
   for (const [key, entry] of Object.entries(table(language))) {
     expect(Object.keys(english)).toContain(key);
