@@ -17,7 +17,7 @@ from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from .const import CONF_THING_NAME, CONF_WINDOW_FROM, CONF_WINDOW_TO
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
-from .jobs.advice import Advice, advice_for, exit_status, failed_step
+from .jobs.advice import Advice, advice_for, exit_status, failed_step, rejection
 from .jobs.model import AgentState, ApprovalRequest, JobState, StepState
 from .jobs.redact import without_signatures
 from .options import may_run_documents
@@ -97,7 +97,9 @@ def async_shown_job(
         "approved_at": time_response(job.approved_at),
         "approval": _approval(job.approval),
         "failed_step": None if failed is None else failed + 1,
-        "step_reason": None if failed is None else steps[failed]["reason"] or None,
+        "step_reason": steps[failed]["reason"] or None
+        if failed is not None
+        else without_signatures(rejection(job.reason)),
         "advice": _advice(advice_for(job)),
         "steps": [*steps],
     }

@@ -57,6 +57,14 @@ def exit_status(reason: str) -> int | None:
     return None
 
 
+def rejection(reason: str) -> str | None:
+    """Return why somebody has rejected a job, in their own words, if they have said it."""
+    for sentence in _sentences(read(reason)):
+        if sentence.reason is Reason.REJECTED_BECAUSE:
+            return str(sentence.parts["detail"])
+    return None
+
+
 def _advice_on(reason: str) -> Advice | None:
     part = read(reason)
     for sentence in _sentences(part):
