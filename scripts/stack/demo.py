@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .aws import Execution
 from .config_flow import ConfigFlowError
+from .dashboard import add_dashboard
 from .hints import show_hints
 from .options import Job, Options, read_options
 from .process import StackError, free_ports, log_tail
@@ -71,6 +72,8 @@ async def _demo(options: Options, screen: Screen, folder: Path) -> int:
         set_stage(folder, screen, handlers=options.handlers, port=port) as stage,
         _home_shown(stage, screen),
     ):
+        if not options.once:
+            await add_dashboard(stage.home, stage.entities["Job"])
         if for_programs:
             print(_ready_line(stage), flush=True)
         ended = [await _run(stage, screen, options, job) for job in options.jobs]
