@@ -112,6 +112,7 @@ class _Loopback(FakeJobsService):
         on_ready: Any,
         on_lost: Any,
         on_message: Any,
+        on_wait: Any,
     ) -> Self:
         """Stand in for the class Connection."""
         self._on_ready, self._deliver = on_ready, on_message
