@@ -58,6 +58,7 @@ async def _shows(card: Locator, line: str) -> None:
     await expect(card.locator(".head .line").first).to_have_text(re.compile(line))
 
 
+@pytest.mark.thorough
 async def test_it_loads_in_each_of_twenty_fresh_pages(stage: Stage) -> None:
     """Whatever is there first: Home Assistant's own registry of elements, or the card."""
     async with browse(stage.home) as page:
@@ -170,7 +171,9 @@ async def _is_refused(seen: Locator, stage: Stage) -> None:
         assert "unauthorized" in refusal.lower()
 
 
-@pytest.mark.parametrize("how", ["click", "keyboard"])
+@pytest.mark.parametrize(
+    "how", [pytest.param("click", marks=pytest.mark.thorough), "keyboard"]
+)
 async def test_a_running_job_can_be_stopped(stage: Stage, how: str) -> None:
     """After it has been confirmed; the output of its step can be read meanwhile."""
     async with _card(stage) as (page, card):
@@ -206,6 +209,7 @@ async def test_it_is_there_again_after_a_restart(stage: Stage) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.thorough
 async def test_a_torrent_of_output_blocks_neither_the_page_nor_home_assistant(
     stage: Stage,
 ) -> None:
@@ -259,6 +263,7 @@ async def test_it_is_chosen_and_changed_in_the_editor(stage: Stage) -> None:
         }
 
 
+@pytest.mark.thorough
 async def test_it_is_suggested_for_entities_of_a_thing(stage: Stage) -> None:
     """Whole and as one row, for these entities alone."""
     async with browse(stage.home) as page:
@@ -308,6 +313,7 @@ async def test_it_is_accessible(stage: Stage) -> None:
             assert grave == []
 
 
+@pytest.mark.thorough
 async def test_the_log_of_a_job_is_searched_and_saved(stage: Stage) -> None:
     """All of it, in Home Assistant's dialog."""
     await stage.create_job(stage.gate("One"), stage.gate("Two", 1), job_id="logged")
@@ -328,6 +334,7 @@ async def test_the_log_of_a_job_is_searched_and_saved(stage: Stage) -> None:
         assert text.index("One goes on") < text.index("Two goes on")
 
 
+@pytest.mark.thorough
 async def test_a_document_is_checked_and_run(stage: Stage) -> None:
     """What is wrong with it is told at its place, and only a clean one can be run."""
     await stage.choose(run_document=True)
@@ -350,6 +357,7 @@ async def test_a_document_is_checked_and_run(stage: Stage) -> None:
         await _shows(card, "Succeeded just now · 1 step")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [320, 1000])
 async def test_nothing_is_cut_off(stage: Stage, width: int) -> None:
     """Neither on a small phone, where the page is not to be moved sideways, nor on a wall."""
@@ -374,6 +382,7 @@ async def test_nothing_is_cut_off(stage: Stage, width: int) -> None:
         assert (within["y"] > beside["y"] + beside["height"]) == (box["width"] < 640)
 
 
+@pytest.mark.thorough
 async def test_a_tile_opens_the_whole_card(stage: Stage) -> None:
     """In the compact mode, by keyboard."""
     await stage.home.call(
