@@ -195,10 +195,8 @@ async def _async_get_job_log(
 
 def _known_job(coordinator: JobsCoordinator, data: Mapping[str, Any]) -> JobState:
     """Return the newest job that is meant, be it under way."""
-    agent = coordinator.agent
-    under_way = [] if agent.state.job is None else [agent.state.job]
     job_id, number = data.get(ATTR_JOB_ID), data.get(ATTR_EXECUTION_NUMBER)
-    for job in [*under_way, *agent.history.jobs()]:
+    for job in coordinator.agent.jobs:
         is_it = job_id in (None, job.key.job_id)
         if is_it and number in (None, job.key.execution_number):
             return job

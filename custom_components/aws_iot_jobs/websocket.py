@@ -110,9 +110,7 @@ class _Command:
     @property
     def job(self) -> JobState:
         """The job that is meant, under way or ended. Raises CommandError."""
-        agent = self.coordinator.agent
-        under_way = [] if agent.state.job is None else [agent.state.job]
-        for job in [*under_way, *agent.history.jobs()]:
+        for job in self.coordinator.agent.jobs:
             if self._is_meant(job):
                 return job
         raise self.error(ERR_NOT_FOUND, "no_such_job", job_id=self.message["job_id"])

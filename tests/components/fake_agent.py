@@ -59,6 +59,12 @@ class FakeAgent:
         self._listeners: list[Callable[[AgentState], None]] = []
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    @property
+    def jobs(self) -> tuple[JobState, ...]:
+        """The job under way, if there is one, and those that have ended."""
+        job = self.state.job
+        return (*(() if job is None else (job,)), *self.history.jobs())
+
     def subscribe(self, listener: Callable[[AgentState], None]) -> Callable[[], None]:
         """Tell states to a listener."""
         self._listeners.append(listener)

@@ -98,6 +98,12 @@ class Agent:
         """What the agent knows now."""
         return self._state
 
+    @property
+    def jobs(self) -> tuple[JobState, ...]:
+        """All jobs that are known: the one under way, and then those that have ended."""
+        job = self._state.job
+        return (*(() if job is None else (job,)), *self.history.jobs())
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have each new state told, in the event loop; returns what ends that."""
         # What was before is no news to who begins to listen.
