@@ -1,6 +1,7 @@
 /** Every state that the card knows, with the data that it would have then. */
 
 import type { Job, JobStatus, LogLine, Plan, Step, StepStatus, Thing } from "../src/model";
+import { thing as sample } from "../test/samples";
 import type { Scene } from "./home";
 
 const NOW = Date.now();
@@ -8,26 +9,14 @@ const at = (secondsAgo: number) => new Date(NOW - secondsAgo * 1000).toISOString
 const DAY = 86_400;
 
 function thing(name = "demo-home", changes: Partial<Thing> = {}): Thing {
-  return {
+  return sample({
     device_id: name,
     name,
     thing_name: name,
-    entry_id: "entry",
-    state: "loaded",
-    connected: true,
-    error: null,
-    disconnected_since: null,
-    next_try_at: null,
-    runner: { kind: "local", address: null, problem: null },
-    holds: [],
-    next_window: null,
-    window: null,
-    storage_problem: null,
     run_document: true,
-    may: { control: true, administer: true },
     entities: { take_jobs: "switch.demo_home_take_jobs" },
     ...changes,
-  };
+  });
 }
 
 const STATUS: Record<string, StepStatus> = {

@@ -72,7 +72,6 @@ async def test_it_loads_in_each_of_twenty_fresh_pages(stage: Stage) -> None:
     async with browse(stage.home) as page:
         browser = page.context.browser
         assert browser is not None
-        state = await page.context.storage_state()
         await page.goto(stage.address)
         state = await page.context.storage_state()
         for _ in range(LOADS):
@@ -262,13 +261,22 @@ async def test_it_is_chosen_and_changed_in_the_editor(stage: Stage) -> None:
         await expect(form.get_by_text("Things", exact=True)).to_be_visible()
         await form.get_by_text("Compact", exact=True).click()
         await expect(dialog.locator("aws-iot-jobs-card .compact")).to_be_visible()
-        await dialog.get_by_role("button", name="Save").click()
-        config = await _config_when(stage, cards=2)
-        assert config == {
-            "type": "custom:aws-iot-jobs-card",
-            "device_id": [stage.device_id],
-            "mode": "compact",
-        }
+        async with stage.home.subscribe(
+            "subscribe_events", event_type="lovelace_updated"
+        ) as updates:
+            await dialog.get_by_role("button", name="Save").click()
+            async with asyncio.timeout(20):
+                await anext(updates)
+        config = await stage.home.call(
+            "lovelace/config", url_path=stage.address.split("/")[3]
+        )
+        assert config["views"][0]["sections"][0]["cards"][1:] == [
+            {
+                "type": "custom:aws-iot-jobs-card",
+                "device_id": [stage.device_id],
+                "mode": "compact",
+            }
+        ]
 
 
 @pytest.mark.thorough
@@ -283,19 +291,6 @@ async def test_it_is_suggested_for_entities_of_a_thing(stage: Stage) -> None:
         await expect(adding.get_by_text("All about its jobs")).to_be_visible()
         await expect(adding.get_by_text("One row")).to_be_visible()
         await expect(adding.locator("aws-iot-jobs-card .compact")).to_be_visible()
-
-
-async def _config_when(stage: Stage, *, cards: int) -> dict[str, Any]:
-    """Return the last card of the dashboard's first section, when it has so many."""
-    path = stage.address.split("/")[3]
-    async with asyncio.timeout(20):
-        while True:
-            config = await stage.home.call("lovelace/config", url_path=path)
-            found = config["views"][0]["sections"][0]["cards"]
-            if len(found) == cards:
-                last: dict[str, Any] = found[-1]
-                return last
-            await asyncio.sleep(0.1)
 
 
 async def test_it_is_accessible(stage: Stage, axe: str) -> None:
