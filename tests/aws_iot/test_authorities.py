@@ -167,7 +167,7 @@ async def test_all_are_trusted_where_amazons_do_not_sign(
     assert len(link.accepted) == looked + 3
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(180)
 async def test_nobody_signs(trusting: Thing, link: Link) -> None:
     """Both are tried, once each, and then the server is said not to be trusted."""

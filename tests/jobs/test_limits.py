@@ -28,13 +28,14 @@ async def test_a_job_of_200_steps(device: Device, service: FakeJobsService) -> N
 
 
 @pytest.mark.timeout(240)
-async def test_a_queue_of_500_jobs(
-    stopped_device: Device, service: FakeJobsService, tmp_path: Path
+@pytest.mark.parametrize("length", [150, pytest.param(500, marks=pytest.mark.thorough)])
+async def test_a_queue_of_jobs(
+    stopped_device: Device, service: FakeJobsService, tmp_path: Path, length: int
 ) -> None:
     """They are worked off in their order, below AWS's rate of 100 messages a second."""
     log = tmp_path / "log"
     note = document(command_step(f"sh,-c,echo $AWS_IOT_JOB_ID >>{log}"))
-    jobs = [service.create_job(note) for _ in range(500)]
+    jobs = [service.create_job(note) for _ in range(length)]
     await stopped_device.start()
     for job in jobs:
         await service.ended(job, within=60)
