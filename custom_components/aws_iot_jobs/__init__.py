@@ -17,6 +17,7 @@ from .backup import async_is_in_backup
 from .const import (
     CONF_CERTIFICATE,
     CONF_HANDLER_DIRECTORY,
+    CONF_INVENTORY,
     CONF_PRIVATE_KEY,
     CONF_THING_NAME,
     DOMAIN,
@@ -28,6 +29,7 @@ from .errors import InvalidInputError
 from .expiry import async_watch_expiry
 from .facts import async_get_facts
 from .frontend import CardView, async_offer_card, async_withdraw_card
+from .inventory import InventoryReport
 from .issues import Issue, ThingIssues
 from .job_events import async_fire_events
 from .jobs.agent import Agent
@@ -116,6 +118,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     watch.async_start(place)
     async_watch_expiry(hass, entry, issues)
     ApprovalIssue(hass, entry, agent, issues).async_start()
+    if entry.options.get(CONF_INVENTORY):
+        entry.runtime_data.inventory = InventoryReport(hass, entry)
+        entry.runtime_data.inventory.async_start()
     entry.runtime_data.async_start()
     await async_offer_card(hass)
     return True
@@ -127,6 +132,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
     A step that runs elsewhere goes on, unless handlers run somewhere else from now on.
     """
     coordinator = entry.runtime_data
+    if coordinator.inventory is not None:
+        await coordinator.inventory.async_withdraw()
     # First, for its entities have to tell of a job that ends just now.
     await coordinator.async_stop()
     if not coordinator.watch.settings.is_same_runner(RunnerSettings.of(entry.data, {})):

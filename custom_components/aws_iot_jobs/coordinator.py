@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 import logging
 import math
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.components.hassio.const import EVENT_SUPERVISOR_EVENT
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
@@ -22,6 +22,10 @@ from .jobs.agent import Agent
 from .jobs.model import AgentState, JobState
 from .places.runners import async_leave
 from .places.watch import RunnerWatch
+
+if TYPE_CHECKING:
+    # It imports this.
+    from .inventory import InventoryReport
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self.watch = watch
         self.data = agent.state
         self.agent = agent
+        self.inventory: InventoryReport | None = None
         self._issues = AgentIssues(hass, issues)
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0

@@ -13,6 +13,7 @@ from .const import (
     CONF_DEFAULT_TIMEOUT,
     CONF_HISTORY_COUNT,
     CONF_HISTORY_DAYS,
+    CONF_INVENTORY,
     CONF_LOG_KIB,
     CONF_OUTAGE_ALLOWANCE,
     CONF_REPORT_VERSIONS,
@@ -45,6 +46,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
         "minutes": DEFAULT_OUTAGE_ALLOWANCE // timedelta(minutes=1)
     },
     CONF_REPORT_VERSIONS: True,
+    CONF_INVENTORY: False,
     CONF_APPROVAL: ApprovalPolicy.NEVER.value,
     CONF_APPROVAL_TIME_LIMIT: {
         "hours": DEFAULT_APPROVAL_TIME_LIMIT // timedelta(hours=1)

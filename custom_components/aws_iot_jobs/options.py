@@ -52,11 +52,11 @@ def agent_settings(
         facts=facts,
         default_timeout=_default_timeout(options),
         outage_allowance=outage_seconds(options),
-        approval=ApprovalPolicy(options.get(CONF_APPROVAL, ApprovalPolicy.NEVER)),
+        approval=approval_policy(options),
         approval_limit=_seconds(
             options, CONF_APPROVAL_TIME_LIMIT, DEFAULT_APPROVAL_TIME_LIMIT
         ),
-        window=_window(options),
+        window=maintenance_window(options),
         now=dt_util.now,
         final_details=_versions(options, agent_version),
         history_count=int(options.get(CONF_HISTORY_COUNT, DEFAULT_HISTORY_COUNT)),
@@ -75,6 +75,22 @@ def may_run_documents(options: Options) -> bool:
     return bool(options.get(CONF_RUN_DOCUMENT, False))
 
 
+def approval_policy(options: Options) -> ApprovalPolicy:
+    """Return which jobs wait for approval."""
+    return ApprovalPolicy(options.get(CONF_APPROVAL, ApprovalPolicy.NEVER))
+
+
+def inventory_options(options: Options) -> dict[str, bool | int | None]:
+    """Return what of the options whoever makes jobs wants to know, times in seconds."""
+    timeout = _default_timeout(options)
+    return {
+        "defaultTimeoutSeconds": None if timeout is None else int(timeout),
+        "outageAllowanceSeconds": int(outage_seconds(options)),
+        "reportVersions": bool(options.get(CONF_REPORT_VERSIONS, True)),
+        "runDocument": may_run_documents(options),
+    }
+
+
 def _default_timeout(options: Options) -> float | None:
     """Return the time in seconds that a step may take if its document says nothing."""
     if (duration := options.get(CONF_DEFAULT_TIMEOUT)) is None:
@@ -87,7 +103,8 @@ def _seconds(options: Options, key: str, default: timedelta) -> float:
     return (default if duration is None else timedelta(**duration)).total_seconds()
 
 
-def _window(options: Options) -> MaintenanceWindow | None:
+def maintenance_window(options: Options) -> MaintenanceWindow | None:
+    """Return when jobs are taken; None where that is always."""
     begin, end = options.get(CONF_WINDOW_FROM), options.get(CONF_WINDOW_TO)
     if not begin or not end:
         return None

@@ -26,6 +26,7 @@ from .const import (
     CONF_HANDLER_DIRECTORY,
     CONF_HISTORY_COUNT,
     CONF_HISTORY_DAYS,
+    CONF_INVENTORY,
     CONF_LOG_KIB,
     CONF_OUTAGE_ALLOWANCE,
     CONF_REPORT_VERSIONS,
@@ -90,6 +91,7 @@ _HISTORY_AND_LOGS: _Fields = {
 _TOWARDS_AWS: _Fields = {
     _defaulted(CONF_OUTAGE_ALLOWANCE): _DURATION,
     _defaulted(CONF_REPORT_VERSIONS): BooleanSelector(),
+    _defaulted(CONF_INVENTORY): BooleanSelector(),
 }
 _DOCUMENTS: _Fields = {_defaulted(CONF_RUN_DOCUMENT): BooleanSelector()}
 

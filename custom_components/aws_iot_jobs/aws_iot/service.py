@@ -121,6 +121,14 @@ class JobsService:
         """Connect at once where the next try would come later."""
         self._connection.retry_now()
 
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish something that is no request, when what jobs need has had its turn.
+
+        Raises DisconnectedError, and NotAuthorizedError where the policy refuses it.
+        """
+        await self._rate_limit.turn()
+        await self._connection.publish(topic, payload)
+
     async def start_next(
         self,
         *,

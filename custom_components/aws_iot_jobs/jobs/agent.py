@@ -138,6 +138,13 @@ class Agent:
         self._service.retry_now()
         self._look_again()
 
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish something that has nothing to do with jobs, over the same connection.
+
+        Raises DisconnectedError, and NotAuthorizedError where the policy refuses it.
+        """
+        await self._service.publish(topic, payload)
+
     async def take_jobs(self, *, takes: bool) -> None:
         """Ask for jobs, or for no other one, from now on and after restarts.
 

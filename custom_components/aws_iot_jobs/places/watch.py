@@ -83,6 +83,7 @@ class RunnerWatch:
         self._problem: str | None = None
         self._problem_key: str | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._app_version: str | None = None
         self._handler_problems: Mapping[str, str] = {}
         self._moments = itertools.count(1)
         self._runner_seen = _Newest()
@@ -100,7 +101,7 @@ class RunnerWatch:
 
     @callback
     def async_subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have told when `problem` is another one; returns what ends that."""
+        """Have told when `problem` or `app_version` is another one; returns what ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -108,6 +109,11 @@ class RunnerWatch:
     def handler_problems(self) -> Mapping[str, str]:
         """The handlers that may not run, each with the reason, as was seen last."""
         return self._handler_problems
+
+    @property
+    def app_version(self) -> str | None:
+        """The version of the app, where handlers run in it and it has said so."""
+        return self._app_version
 
     @property
     def settings(self) -> RunnerSettings:
@@ -199,11 +205,17 @@ class RunnerWatch:
     def _set_problem(self, problem: str | None, key: str | None) -> None:
         if problem != self._problem:
             self._problem, self._problem_key = problem, key
-            for listener in tuple(self._listeners):
-                listener()
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
 
     def _take_info(self, info: RunnerInfo) -> None:
         """Have what a runner says of itself used from now on, when it is news."""
+        if info.app_version != self._app_version:
+            self._app_version = info.app_version
+            self._tell()
         settings = self._settings.at(self._settings.address, info)
         if settings != self._settings:
             self._settings = settings

@@ -1,0 +1,231 @@
+"""The inventory of a home: reported to a named shadow of its thing, if its owner wants that.
+
+It comes after all that jobs need. Nothing waits for it, and where AWS refuses it, that is
+said once and tried again with the next connection.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+import logging
+from typing import Any, Final
+
+from homeassistant.components.backup import IdleEvent
+from homeassistant.components.backup.const import DATA_MANAGER
+from homeassistant.components.backup.manager import ManagerStateEvent
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers.debounce import Debouncer
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.helpers.system_info import async_get_system_info
+from homeassistant.util import dt as dt_util
+
+from .aws_iot.errors import AwsIotError, DisconnectedError, NotAuthorizedError
+from .aws_iot.shadow import encode_report, update_topic
+from .const import CONF_INVENTORY, CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
+from .coordinator import AwsIotJobsConfigEntry
+from .inventory_content import Inventory, describe, steady
+from .inventory_facts import (
+    async_get_board,
+    async_get_free_disk,
+    async_get_last_backup,
+    async_get_pending_updates,
+    async_get_versions,
+)
+from .jobs.model import AgentState, Hold
+from .options import approval_policy, inventory_options, maintenance_window
+
+_LOGGER = logging.getLogger(__name__)
+
+SHADOW: Final = "home-assistant"
+INTERVAL_SECONDS: Final = 60
+"""How long a change waits at most until it is told: AWS bills each report."""
+LOOK_INTERVAL: Final = timedelta(hours=1)
+BACKUPS_INTERVAL: Final = timedelta(hours=12)
+BACKUPS_SECONDS: Final = 60
+WITHDRAW_SECONDS: Final = 5
+LOSSES: Final = 2
+"""How many connections may end while a report is on its way until it is taken for the
+reason: AWS may end a connection over what its policy does not allow."""
+
+
+class InventoryReport:
+    """Reports what a home is, whenever its thing connects and something has changed.
+
+    `refused` is why AWS does not take it.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> None:
+        """Prepare to report for a thing that is set up."""
+        self._hass = hass
+        self._entry = entry
+        self._agent = entry.runtime_data.agent
+        self._topic = update_topic(entry.data[CONF_THING_NAME], SHADOW)
+        self._reporting = Debouncer(
+            hass,
+            _LOGGER,
+            cooldown=INTERVAL_SECONDS,
+            immediate=True,
+            function=self._async_report,
+            background=True,
+        )
+        self._told: Mapping[str, Any] | None = None
+        self._free_disk: int | None = None
+        self._last_backup: datetime | None = None
+        self._connected = False
+        self._held = False
+        self._losses = 0
+        self._refusal_told = False
+        self.refused: str | None = None
+
+    @callback
+    def async_start(self) -> None:
+        """Report until the thing is unloaded."""
+        hass, entry = self._hass, self._entry
+        entry.async_on_unload(self._reporting.async_shutdown)
+        entry.async_on_unload(self._agent.subscribe(self._async_take))
+        entry.async_on_unload(
+            entry.runtime_data.watch.async_subscribe(self._async_look_soon)
+        )
+        entry.async_on_unload(
+            hass.bus.async_listen(
+                EVENT_STATE_CHANGED, self._async_updated, event_filter=_is_update
+            )
+        )
+        entry.async_on_unload(
+            async_track_time_interval(hass, self._async_look_later, LOOK_INTERVAL)
+        )
+        entry.async_on_unload(
+            async_track_time_interval(
+                hass, self._async_look_for_backups, BACKUPS_INTERVAL
+            )
+        )
+        if (manager := hass.data.get(DATA_MANAGER)) is not None:
+            entry.async_on_unload(
+                manager.async_subscribe_events(self._async_take_backup)
+            )
+        self._async_take(self._agent.state)
+
+    async def async_withdraw(self) -> None:
+        """Take back what was reported, where it is not wanted any more."""
+        self._reporting.async_shutdown()
+        if self._entry.options.get(CONF_INVENTORY) or not self._connected:
+            return
+        with suppress(AwsIotError, TimeoutError):
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                await self._agent.publish(self._topic, encode_report(None))
+
+    @callback
+    def _async_take(self, state: AgentState) -> None:
+        """Take what the agent knows: a new connection is a new try."""
+        is_new = state.connected and not self._connected
+        if is_new:
+            self._told = None
+            if self._losses < LOSSES:
+                self.refused = None
+        held = Hold.SWITCHED_OFF in state.holds
+        is_news, self._held = held != self._held, held
+        self._connected = state.connected
+        if is_new or is_news:
+            self._async_look_soon()
+
+    @callback
+    def _async_updated(self, _: Event[EventStateChangedData]) -> None:
+        self._async_look_soon()
+
+    @callback
+    def _async_look_later(self, _: datetime) -> None:
+        self._async_look_soon()
+
+    @callback
+    def _async_take_backup(self, event: ManagerStateEvent) -> None:
+        if isinstance(event, IdleEvent):
+            self._async_look_for_backups()
+
+    @callback
+    def _async_look_for_backups(self, _: datetime | None = None) -> None:
+        self._entry.async_create_background_task(
+            self._hass, self._async_take_last_backup(), f"{DOMAIN} backups"
+        )
+
+    async def _async_take_last_backup(self) -> None:
+        """Ask for backups: where they are may be far away, so that nothing waits for it."""
+        try:
+            async with asyncio.timeout(BACKUPS_SECONDS):
+                self._last_backup = await async_get_last_backup(self._hass)
+        except Exception:
+            _LOGGER.debug("When the last backup was made is not known", exc_info=True)
+        else:
+            self._async_look_soon()
+
+    @callback
+    def _async_look_soon(self) -> None:
+        """Report what has changed, in at most a minute."""
+        if self._connected and self.refused is None:
+            self._reporting.async_schedule_call()
+
+    async def _async_report(self) -> None:
+        """Report what is not as it was told."""
+        reported = describe(await self._async_look(), now=dt_util.now())
+        if reported == self._told or not self._connected or self.refused is not None:
+            return
+        try:
+            await self._agent.publish(self._topic, encode_report(reported))
+        except NotAuthorizedError as err:
+            self._refuse(str(err))
+        except DisconnectedError as err:
+            self._losses += 1
+            if self._losses >= LOSSES:
+                self._refuse(f"the connection ended with each report: {err}")
+        except AwsIotError as err:
+            _LOGGER.debug("%s: not reported: %s", self._entry.title, err)
+        else:
+            self._losses = 0
+            self._told = reported
+
+    def _refuse(self, reason: str) -> None:
+        """Report no more with this connection, and say so once."""
+        self.refused = reason
+        level = logging.DEBUG if self._refusal_told else logging.WARNING
+        self._refusal_told = True
+        _LOGGER.log(
+            level,
+            "AWS IoT does not take the inventory of %s: %s. Jobs go on. Add the statement "
+            "Inventory to the policy, or switch the inventory off; see "
+            "%s/blob/main/docs/inventory.md",
+            self._entry.title,
+            reason,
+            DOCUMENTATION_URL,
+        )
+
+    async def _async_look(self) -> Inventory:
+        """Return what there is to be told now."""
+        hass, entry = self._hass, self._entry
+        system = await async_get_system_info(hass)
+        coordinator = entry.runtime_data
+        versions = await async_get_versions(hass)
+        versions["agent"] = coordinator.version
+        if (app_version := coordinator.watch.app_version) is not None:
+            versions["app"] = app_version
+        if (free := await async_get_free_disk(hass)) is not None:
+            self._free_disk = steady(free, self._free_disk)
+        return Inventory(
+            versions=versions,
+            installation_type=system["installation_type"],
+            architecture=system["arch"],
+            board=async_get_board(hass),
+            handlers_run=coordinator.watch.settings.kind.value,
+            safe_mode=hass.config.safe_mode,
+            pending_updates=async_get_pending_updates(hass),
+            last_backup=self._last_backup,
+            free_disk=self._free_disk,
+            approval=approval_policy(entry.options),
+            window=maintenance_window(entry.options),
+            held=self._held,
+            options=inventory_options(entry.options),
+        )
+
+
+def _is_update(data: EventStateChangedData) -> bool:
+    return data["entity_id"].startswith("update.")

@@ -1,0 +1,145 @@
+"""What an inventory says: versions that can be compared, and what has changed enough.
+
+docs/inventory.md has each field. Nothing in it names a person, a place or an entity.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from awesomeversion import AwesomeVersion
+
+from .const import Weekday
+from .jobs.approval import ApprovalPolicy
+from .jobs.document import ActionType
+from .jobs.window import MaintenanceWindow
+
+VERSIONS: Final = ("core", "os", "supervisor", "agent", "app")
+"""What there are versions of."""
+
+_MAX_PART: Final = 99
+_STEADY_PART: Final = 0.1
+"""What part of a disk's free space may come and go without being told."""
+
+
+class UpdateKind(StrEnum):
+    """What an update that waits is of."""
+
+    CORE = "core"
+    OS = "os"
+    SUPERVISOR = "supervisor"
+    APPS = "apps"
+    HACS = "hacs"
+    OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What there is to be told of a home.
+
+    `versions` are by what they are of, those of VERSIONS that there are. `pending_updates`
+    has the version that waits for core, os and supervisor, and how many there are of the
+    others. `free_disk` is in MiB. `fences` tells of each whether it is up.
+    """
+
+    versions: Mapping[str, str]
+    installation_type: str
+    architecture: str
+    board: str | None = None
+    handlers_run: str = ""
+    safe_mode: bool = False
+    pending_updates: Mapping[UpdateKind, str | int] = field(default_factory=dict)
+    last_backup: datetime | None = None
+    free_disk: int | None = None
+    approval: ApprovalPolicy = ApprovalPolicy.NEVER
+    window: MaintenanceWindow | None = None
+    held: bool = False
+    options: Mapping[str, bool | int | None] = field(default_factory=dict)
+    fences: Mapping[str, bool] = field(default_factory=dict)
+
+
+def version_number(version: str) -> int | None:
+    """Return a version as a number by which versions are sorted; None where it has none.
+
+    It is major · 10,000 + minor · 100 + patch: 20261004 for 2026.10.4. One before a release
+    is below all of that release: 2026.10.0b3 is 20260999.
+    """
+    found = AwesomeVersion(version)
+    if not found.valid or not version[:1].isdigit():
+        return None
+    major, minor, patch = (found.section(index) for index in range(3))
+    number = major * 10_000 + min(minor, _MAX_PART) * 100 + min(patch, _MAX_PART)
+    is_release = not (found.alpha or found.beta or found.dev or found.release_candidate)
+    return number if is_release else number - 1
+
+
+def describe(inventory: Inventory, *, now: datetime) -> dict[str, Any]:
+    """Return an inventory as it is reported; `now` is the local time, for ages in days.
+
+    Each field is there, None where there is nothing to tell: so the shadow forgets it.
+    """
+    day = _day_of(inventory.last_backup, now)
+    return {
+        **_versions(inventory.versions),
+        "installationType": inventory.installation_type,
+        "architecture": inventory.architecture,
+        "board": inventory.board,
+        "handlersRun": inventory.handlers_run,
+        "safeMode": inventory.safe_mode,
+        "pendingUpdates": {
+            kind.value: inventory.pending_updates.get(kind) for kind in UpdateKind
+        },
+        "lastBackupDay": None if day is None else _number_of_day(day),
+        "lastBackupAgeDays": None if day is None else max(0, (now.date() - day).days),
+        "freeDiskMiB": inventory.free_disk,
+        "capabilities": _capabilities(inventory.fences),
+        "options": dict(inventory.options),
+        "approval": inventory.approval.value,
+        "window": _window(inventory.window),
+        "held": inventory.held,
+        "fences": dict(inventory.fences),
+    }
+
+
+def steady(amount: int, told: int | None) -> int:
+    """Return an amount, or the one that was told where they are about the same."""
+    if told is not None and abs(amount - told) <= told * _STEADY_PART:
+        return told
+    return amount
+
+
+def _versions(versions: Mapping[str, str]) -> dict[str, str | int | None]:
+    """Return each version as text and as a number."""
+    told: dict[str, str | int | None] = {}
+    for name in VERSIONS:
+        version = versions.get(name)
+        told[name] = version
+        told[f"{name}Number"] = None if version is None else version_number(version)
+    return told
+
+
+def _day_of(moment: datetime | None, now: datetime) -> date | None:
+    return None if moment is None else moment.astimezone(now.tzinfo).date()
+
+
+def _number_of_day(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def _capabilities(fences: Mapping[str, bool]) -> dict[str, bool]:
+    """Return which types of steps there are, and whether they are let run here."""
+    fenced = {ActionType.RUN_COMMAND} if fences.get("commands") else set()
+    return {kind.value: kind not in fenced for kind in ActionType}
+
+
+def _window(window: MaintenanceWindow | None) -> dict[str, Any] | None:
+    if window is None:
+        return None
+    weekdays = list(Weekday)
+    return {
+        "from": window.begin.isoformat("minutes"),
+        "to": window.end.isoformat("minutes"),
+        "days": " ".join(weekdays[day] for day in sorted(window.days)),
+    }
