@@ -27,6 +27,7 @@ SERVICE = "aws"
 """The name of the client that may do everything: AWS's part in a test."""
 
 _START_SECONDS = 10
+_END_SECONDS = 10
 _PLUGIN = "mosquitto_dynamic_security.so"
 _RUNNING = re.compile(r"mosquitto version \S+ running")
 
@@ -43,11 +44,13 @@ class Broker:
         things: Iterable[str] = ("thing-1",),
         *,
         forbidden: Iterable[str] = (),
+        statements: Iterable[str] = (),
         packet_log: bool = True,
     ) -> None:
         """Prepare a broker that keeps its files in a directory.
 
-        `forbidden` are topics and topic filters that the policy of no thing has. Without a
+        `forbidden` are topics and topic filters that the policy of no thing has, `statements`
+        the optional statements, by their names, that the policy of each thing has. Without a
         `packet_log`, which takes its time, `log` has only starts, ends and errors.
         """
         self.ca = CertificateAuthority()
@@ -60,7 +63,7 @@ class Broker:
         self._log = _Log()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._write_files(tuple(things), frozenset(forbidden))
+        self._write_files(tuple(things), frozenset(forbidden), tuple(statements))
 
     async def __aenter__(self) -> Self:
         """Start it."""
@@ -180,17 +183,29 @@ class Broker:
         if process.returncode is None:
             self.thaw()
             self._signal(number)
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), _END_SECONDS)
+        except TimeoutError:
+            # One that gets its signal while it begins may never hear of it.
+            process.kill()
+            await process.wait()
         await self._reading
         self._process = self._reading = None
 
-    def _write_files(self, things: tuple[str, ...], forbidden: frozenset[str]) -> None:
+    def _write_files(
+        self,
+        things: tuple[str, ...],
+        forbidden: frozenset[str],
+        statements: tuple[str, ...],
+    ) -> None:
         server = self.ca.server(HOST)
         files = {
             "ca.pem": self.ca.certificate,
             "server.pem": server.certificate,
             "server.key": server.private_key,
-            "security.json": json.dumps(_security(things, forbidden)).encode(),
+            "security.json": json.dumps(
+                _security(things, forbidden, statements)
+            ).encode(),
             "mosquitto.conf": self._configuration().encode(),
         }
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -239,7 +254,9 @@ class _Log:
             await self._changed.wait()
 
 
-def _security(things: tuple[str, ...], forbidden: frozenset[str]) -> dict[str, Any]:
+def _security(
+    things: tuple[str, ...], forbidden: frozenset[str], statements: tuple[str, ...]
+) -> dict[str, Any]:
     """Return the configuration of the dynamic-security plugin."""
     everything = [
         _allow(kind, topic)
@@ -253,7 +270,12 @@ def _security(things: tuple[str, ...], forbidden: frozenset[str]) -> dict[str, A
     ]
     roles = {SERVICE: everything} | {
         thing: [
-            rule for rule in _minimal_policy(thing) if rule["topic"] not in forbidden
+            rule
+            for rule in (
+                *_minimal_policy(thing),
+                *(rule for name in statements for rule in _OPTIONAL[name](thing)),
+            )
+            if rule["topic"] not in forbidden
         ]
         for thing in things
     }
@@ -290,6 +312,15 @@ def _minimal_policy(thing: str) -> list[dict[str, Any]]:
         *(_allow("publishClientReceive", topic) for topic in heard),
         *(_allow("subscribePattern", topic) for topic in heard),
     ]
+
+
+def _inventory(thing: str) -> list[dict[str, Any]]:
+    topic = f"$aws/things/{thing}/shadow/name/home-assistant/update"
+    return [_allow("publishClientSend", topic)]
+
+
+_OPTIONAL: dict[str, Callable[[str], list[dict[str, Any]]]] = {"Inventory": _inventory}
+"""What the optional statements of the documented policy allow."""
 
 
 def _allow(kind: str, topic: str) -> dict[str, Any]:

@@ -227,5 +227,6 @@ class InventoryReport:
         )
 
 
+@callback
 def _is_update(data: EventStateChangedData) -> bool:
     return data["entity_id"].startswith("update.")

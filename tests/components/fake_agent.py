@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+import json
+from typing import Any
 
+from custom_components.aws_iot_jobs.aws_iot.errors import AwsIotError
 from custom_components.aws_iot_jobs.jobs.errors import NoSuchJobError
 from custom_components.aws_iot_jobs.jobs.events import JobEvent, events_between
 from custom_components.aws_iot_jobs.jobs.logs import JobLogs
@@ -34,7 +37,8 @@ class FakeAgent:
     told to connect at once, `checks` how many times to look for jobs; `asked` is what was asked of
     jobs, and `idle` whether there is none to stop; `lent` tells whether it leaves the thing's
     name to somebody. `disk_problem` is what keeps it from remembering, `plan` what the job
-    would do that waits. Its logs are real.
+    would do that waits. `published` is what it was given to publish, and `publish_problem` what
+    keeps that from being done. Its logs are real.
     """
 
     def __init__(self, settings: AgentSettings, runner: Runner) -> None:
@@ -54,6 +58,8 @@ class FakeAgent:
         self.plan = Plan()
         self.lent = False
         self.idle = False
+        self.published: list[tuple[str, Any]] = []
+        self.publish_problem: AwsIotError | None = None
         self.disk_problem: OSError | None = None
         self._event_listeners: list[Callable[[JobEvent], None]] = []
         self._listeners: list[Callable[[AgentState], None]] = []
@@ -79,6 +85,12 @@ class FakeAgent:
 
     async def load(self) -> None:
         """Know what a test has given it."""
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Take note of it. Raises what a test has it raise."""
+        self.published.append((topic, json.loads(payload)))
+        if self.publish_problem is not None:
+            raise self.publish_problem
 
     async def take_jobs(self, *, takes: bool) -> None:
         """Take jobs, or none. Raises OSError where a test has it so."""

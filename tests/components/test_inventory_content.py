@@ -1,0 +1,134 @@
+"""What an inventory says."""
+
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from custom_components.aws_iot_jobs.aws_iot.shadow import (
+    MAX_DOCUMENT_BYTES,
+    encode_report,
+)
+from custom_components.aws_iot_jobs.inventory_content import (
+    Inventory,
+    UpdateKind,
+    describe,
+    steady,
+    version_number,
+)
+from custom_components.aws_iot_jobs.jobs.approval import ApprovalPolicy
+from custom_components.aws_iot_jobs.jobs.window import MaintenanceWindow
+
+ZONE = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 30, 0, 30, tzinfo=ZONE)
+
+
+@pytest.mark.parametrize(
+    ("version", "number"),
+    [
+        ("2026.10.4", 20261004),
+        ("2026.9.12", 20260912),
+        ("2026.11.0", 20261100),
+        ("2026.11.0b3", 20261099),
+        ("2026.11.0.dev202610300000", 20261099),
+        ("16.2", 160200),
+        ("16.3.rc1", 160299),
+        ("2026.09.1", 20260901),
+        ("0.1.0", 100),
+        ("1.2.300", 10299),
+        ("main", None),
+        ("", None),
+    ],
+)
+def test_versions_can_be_compared(version: str, number: int | None) -> None:
+    """As numbers: as text, 2026.10 comes before 2026.9."""
+    assert version_number(version) == number
+
+
+def test_all_is_told() -> None:
+    """What there is, in the fields that docs/inventory.md names."""
+    inventory = Inventory(
+        versions={"core": "2026.10.4", "os": "16.2", "agent": "0.1.0"},
+        installation_type="Home Assistant OS",
+        architecture="x86_64",
+        board="generic-x86-64",
+        handlers_run="app",
+        pending_updates={UpdateKind.CORE: "2026.11.1", UpdateKind.APPS: 2},
+        last_backup=datetime(2026, 11, 28, 23, 30, tzinfo=ZoneInfo("UTC")),
+        free_disk=12000,
+        approval=ApprovalPolicy.COMMANDS,
+        window=MaintenanceWindow(begin=time(2), end=time(4), days={5, 6}),
+        held=True,
+        options={"runDocument": False},
+        fences={"commands": True, "paths": False},
+    )
+    assert describe(inventory, now=NOW) == {
+        "core": "2026.10.4",
+        "coreNumber": 20261004,
+        "os": "16.2",
+        "osNumber": 160200,
+        "supervisor": None,
+        "supervisorNumber": None,
+        "agent": "0.1.0",
+        "agentNumber": 100,
+        "app": None,
+        "appNumber": None,
+        "installationType": "Home Assistant OS",
+        "architecture": "x86_64",
+        "board": "generic-x86-64",
+        "handlersRun": "app",
+        "safeMode": False,
+        "pendingUpdates": {
+            "core": "2026.11.1",
+            "os": None,
+            "supervisor": None,
+            "apps": 2,
+            "hacs": None,
+            "others": None,
+        },
+        # At home it is the 29th already when that backup is made.
+        "lastBackupDay": 20261129,
+        "lastBackupAgeDays": 1,
+        "freeDiskMiB": 12000,
+        "capabilities": {"runHandler": True, "runCommand": False},
+        "options": {"runDocument": False},
+        "approval": "commands",
+        "window": {"from": "02:00", "to": "04:00", "days": "sat sun"},
+        "held": True,
+        "fences": {"commands": True, "paths": False},
+    }
+
+
+def test_what_there_is_not_is_forgotten() -> None:
+    """The shadow loses it: it is told as null, not left out."""
+    full = Inventory(
+        versions={}, installation_type="Home Assistant Core", architecture="aarch64"
+    )
+    told = describe(full, now=NOW)
+    for name in ("os", "board", "window", "lastBackupDay", "freeDiskMiB"):
+        assert told[name] is None
+
+
+def test_it_is_far_below_the_limit_of_a_shadow() -> None:
+    """With names as long as they get."""
+    inventory = Inventory(
+        versions=dict.fromkeys(("core", "os", "supervisor", "agent", "app"), "9" * 40),
+        installation_type="Unsupported Third Party Container",
+        architecture="x" * 40,
+        board="b" * 60,
+        pending_updates=dict.fromkeys(UpdateKind, "9" * 40),
+        options=dict.fromkeys("abcdefgh", True),
+        fences=dict.fromkeys("abcdefgh", True),
+    )
+    assert len(encode_report(describe(inventory, now=NOW))) < MAX_DOCUMENT_BYTES / 4
+
+
+@pytest.mark.parametrize(
+    ("amount", "told", "expected"),
+    [(1000, None, 1000), (950, 1000, 1000), (1050, 1000, 1000), (890, 1000, 890)],
+)
+def test_a_disk_that_is_written_to_is_no_news(
+    amount: int, told: int | None, expected: int
+) -> None:
+    """Only what makes a difference is told."""
+    assert steady(amount, told) == expected
