@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_PORT, CONF_URL
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.helpers.hassio import is_hassio
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 
 from . import config_forms
@@ -30,6 +31,8 @@ from .const import (
 )
 from .coordinator import AwsIotJobsConfigEntry
 from .errors import InvalidInputError
+from .fence_flow import FenceSteps
+from .fence_options import locked_down
 from .options_flow import AwsIotJobsOptionsFlow
 from .places.app import address_of, async_follow, is_app
 from .places.runners import RunnerKind, RunnerSettings
@@ -44,11 +47,12 @@ from .validation import (
 )
 
 
-class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
+class AwsIotJobsConfigFlow(ThingSteps, AppSteps, FenceSteps, domain=DOMAIN):
     """Adds a thing, and keeps its certificate and settings up to date.
 
     First it asks how the thing connects, and tries it (ThingSteps), then where handlers run:
-    in the app (AppSteps), in Home Assistant itself, or by a runner at an address.
+    in the app (AppSteps), in Home Assistant itself, or by a runner at an address, and, where
+    there is a Supervisor, what jobs may do there (FenceSteps).
     """
 
     VERSION = 1
@@ -57,6 +61,7 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
         """Begin."""
         ThingSteps.__init__(self)
         AppSteps.__init__(self)
+        self._place: tuple[RunnerSettings, Mapping[str, Any]] | None = None
 
     @staticmethod
     @callback
@@ -198,7 +203,19 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, domain=DOMAIN):
                 data={**entry.data, CONF_RUNNER: runner.as_entry_data()},
                 options={**entry.options, **(options or {})},
             )
+        self._place = runner, options or {}
+        if is_hassio(self.hass):
+            return await self.async_step_fences()
         return await self._async_add(runner, options)
+
+    @override
+    async def async_fence(self, *, locked: bool) -> ConfigFlowResult:
+        """Add the thing, locked down or open."""
+        assert self.settings is not None
+        assert self._place is not None
+        runner, options = self._place
+        fences = locked_down(self.settings.endpoint) if locked else {}
+        return await self._async_add(runner, {**options, **fences})
 
     @override
     async def async_take_name(self, thing_name: str) -> None:

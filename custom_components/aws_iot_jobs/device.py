@@ -1,6 +1,5 @@
 """A thing as a device: what it is called, where it is in AWS, where its handlers run."""
 
-import re
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -8,14 +7,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.translation import async_get_translations
 
+from .aws_iot.regions import region_of
 from .const import CONF_ENDPOINT, CONF_THING_NAME, DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
 from .places.runners import RunnerSettings
-
-_ENDPOINT: Final = re.compile(
-    r"[^.]+\.(?:ats\.)?iot(?:-fips)?\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\."
-    r"(?:amazonaws\.com(?:\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)"
-)
 
 _CONSOLES: Final = {
     "cn-": "console.amazonaws.cn",
@@ -31,9 +26,8 @@ def console_url(endpoint: str, thing_name: str) -> str | None:
 
     An endpoint of somebody's own domain does not say which region it is in.
     """
-    if (found := _ENDPOINT.fullmatch(endpoint.lower())) is None:
+    if (region := region_of(endpoint)) is None:
         return None
-    region = found["region"]
     consoles = (host for start, host in _CONSOLES.items() if region.startswith(start))
     host = next(consoles, _CONSOLE)
     thing = quote(thing_name, safe="")

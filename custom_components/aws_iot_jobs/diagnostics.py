@@ -10,6 +10,7 @@ from homeassistant.helpers.device_registry import AnyDeviceEntry
 
 from .const import CONF_CERTIFICATE, CONF_ENDPOINT, CONF_PRIVATE_KEY, CONF_ROOT_CA
 from .coordinator import AwsIotJobsConfigEntry
+from .fence_options import fences_of
 from .inventory import InventoryReport
 from .jobs.model import AgentState, JobState
 from .jobs.redact import without_signatures
@@ -26,6 +27,7 @@ async def async_get_config_entry_diagnostics(
     found = {
         "data": dict(entry.data),
         "options": dict(entry.options),
+        "fences": list(fences_of(entry.options).up),
         "available": entry.runtime_data.last_update_success,
         "version": entry.runtime_data.version,
         "runner_problem": entry.runtime_data.watch.problem,

@@ -11,6 +11,9 @@ from .const import (
     CONF_APPROVAL,
     CONF_APPROVAL_TIME_LIMIT,
     CONF_DEFAULT_TIMEOUT,
+    CONF_FENCE_HANDLERS,
+    CONF_FENCE_UPLOAD_HOSTS,
+    CONF_FENCE_USERS,
     CONF_HISTORY_COUNT,
     CONF_HISTORY_DAYS,
     CONF_INVENTORY,
@@ -31,6 +34,7 @@ from .const import (
     Weekday,
 )
 from .errors import InvalidInputError
+from .fence_options import OPEN_OPTIONS, read_hosts, read_names
 from .jobs.approval import ApprovalPolicy
 
 MAX_HISTORY_COUNT: Final = 1000
@@ -56,6 +60,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     CONF_HISTORY_DAYS: DEFAULT_HISTORY_DAYS,
     CONF_LOG_KIB: DEFAULT_LOG_KIB,
     CONF_RUN_DOCUMENT: False,
+    **OPEN_OPTIONS,
 }
 """What is so where nothing is stored. Without times, there is no maintenance window."""
 
@@ -165,4 +170,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     CONF_HISTORY_COUNT: _read_history_count,
     CONF_HISTORY_DAYS: _read_history_days,
     CONF_LOG_KIB: _read_log_kib,
+    CONF_FENCE_HANDLERS: read_names,
+    CONF_FENCE_USERS: read_names,
+    CONF_FENCE_UPLOAD_HOSTS: read_hosts,
 }

@@ -25,6 +25,7 @@ from .aws_iot.errors import AwsIotError, DisconnectedError, NotAuthorizedError
 from .aws_iot.shadow import encode_report, update_topic
 from .const import CONF_INVENTORY, CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
+from .fence_options import fences_of
 from .inventory_content import Inventory, describe, steady
 from .inventory_facts import (
     async_get_board,
@@ -224,6 +225,7 @@ class InventoryReport:
             window=maintenance_window(entry.options),
             held=self._held,
             options=inventory_options(entry.options),
+            fences=fences_of(entry.options),
         )
 
 

@@ -14,10 +14,19 @@ from awesomeversion import AwesomeVersion
 from .const import Weekday
 from .jobs.approval import ApprovalPolicy
 from .jobs.document import ActionType
+from .jobs.fences import OPEN, Fence, Fences
 from .jobs.window import MaintenanceWindow
 
 VERSIONS: Final = ("core", "os", "supervisor", "agent", "app")
 """What there are versions of."""
+
+_FENCES: Final = {
+    Fence.COMMANDS: "commands",
+    Fence.PATHS: "paths",
+    Fence.HANDLERS: "handlers",
+    Fence.USERS: "users",
+    Fence.UPLOAD_HOSTS: "uploadHosts",
+}
 
 _MAX_PART: Final = 99
 _STEADY_PART: Final = 0.1
@@ -41,7 +50,7 @@ class Inventory:
 
     `versions` are by what they are of, those of VERSIONS that there are. `pending_updates`
     has the version that waits for core, os and supervisor, and how many there are of the
-    others. `free_disk` is in MiB. `fences` tells of each whether it is up.
+    others. `free_disk` is in MiB.
     """
 
     versions: Mapping[str, str]
@@ -57,7 +66,7 @@ class Inventory:
     window: MaintenanceWindow | None = None
     held: bool = False
     options: Mapping[str, bool | int | None] = field(default_factory=dict)
-    fences: Mapping[str, bool] = field(default_factory=dict)
+    fences: Fences = OPEN
 
 
 def version_number(version: str) -> int | None:
@@ -99,7 +108,9 @@ def describe(inventory: Inventory, *, now: datetime) -> dict[str, Any]:
         "approval": inventory.approval.value,
         "window": _window(inventory.window),
         "held": inventory.held,
-        "fences": dict(inventory.fences),
+        "fences": {
+            name: fence in inventory.fences.up for fence, name in _FENCES.items()
+        },
     }
 
 
@@ -128,9 +139,9 @@ def _number_of_day(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _capabilities(fences: Mapping[str, bool]) -> dict[str, bool]:
+def _capabilities(fences: Fences) -> dict[str, bool]:
     """Return which types of steps there are, and whether they are let run here."""
-    fenced = {ActionType.RUN_COMMAND} if fences.get("commands") else set()
+    fenced = {ActionType.RUN_COMMAND} if fences.commands else set()
     return {kind.value: kind not in fenced for kind in ActionType}
 
 

@@ -29,6 +29,7 @@ from .const import (
     DEFAULT_OUTAGE_ALLOWANCE,
     Weekday,
 )
+from .fence_options import fences_of
 from .jobs.approval import ApprovalPolicy
 from .jobs.conditions import Facts
 from .jobs.settings import AgentSettings
@@ -57,6 +58,7 @@ def agent_settings(
             options, CONF_APPROVAL_TIME_LIMIT, DEFAULT_APPROVAL_TIME_LIMIT
         ),
         window=maintenance_window(options),
+        fences=fences_of(options),
         now=dt_util.now,
         final_details=_versions(options, agent_version),
         history_count=int(options.get(CONF_HISTORY_COUNT, DEFAULT_HISTORY_COUNT)),

@@ -1,6 +1,6 @@
-"""Options flow: how jobs are run, approved, kept and told of."""
+"""Options flow: how jobs are run, approved, fenced, kept and told of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import probatio
@@ -23,6 +23,13 @@ from .const import (
     CONF_APPROVAL,
     CONF_APPROVAL_TIME_LIMIT,
     CONF_DEFAULT_TIMEOUT,
+    CONF_ENDPOINT,
+    CONF_FENCE_COMMANDS,
+    CONF_FENCE_HANDLERS,
+    CONF_FENCE_PATHS,
+    CONF_FENCE_PRESET,
+    CONF_FENCE_UPLOAD_HOSTS,
+    CONF_FENCE_USERS,
     CONF_HANDLER_DIRECTORY,
     CONF_HISTORY_COUNT,
     CONF_HISTORY_DAYS,
@@ -39,6 +46,13 @@ from .const import (
 )
 from .entered_options import DEFAULTS, read_options
 from .errors import InvalidInputError
+from .fence_options import (
+    LOCKED_DOWN_HANDLERS,
+    NO_URL,
+    STEPS_WITHOUT_USER,
+    FencePreset,
+    preset_options,
+)
 from .forms import Form, folded
 from .jobs.approval import ApprovalPolicy
 from .places.runners import RunnerKind
@@ -69,6 +83,19 @@ _WEEKDAYS = SelectSelector(
     )
 )
 
+_PRESET = SelectSelector(
+    SelectSelectorConfig(options=list(FencePreset), translation_key="fence_preset")
+)
+
+
+def _names(known: Iterable[str], translation_key: str | None = None) -> SelectSelector:
+    """Return a selector of names, those that are not known too."""
+    config = SelectSelectorConfig(options=list(known), multiple=True, custom_value=True)
+    if translation_key is not None:
+        config["translation_key"] = translation_key
+    return SelectSelector(config)
+
+
 _HANDLERS_ELSEWHERE: _Fields = {
     probatio.Optional(CONF_DEFAULT_TIMEOUT): DurationSelector(),
 }
@@ -82,6 +109,14 @@ _APPROVAL_AND_WINDOW: _Fields = {
     _defaulted(CONF_WINDOW_DAYS): _WEEKDAYS,
     probatio.Optional(CONF_WINDOW_FROM): _TIME,
     probatio.Optional(CONF_WINDOW_TO): _TIME,
+}
+_FENCES: _Fields = {
+    probatio.Optional(CONF_FENCE_PRESET, default=FencePreset.CUSTOM.value): _PRESET,
+    _defaulted(CONF_FENCE_COMMANDS): BooleanSelector(),
+    _defaulted(CONF_FENCE_PATHS): BooleanSelector(),
+    _defaulted(CONF_FENCE_HANDLERS): _names(LOCKED_DOWN_HANDLERS),
+    _defaulted(CONF_FENCE_USERS): _names([STEPS_WITHOUT_USER], "fence_users"),
+    _defaulted(CONF_FENCE_UPLOAD_HOSTS): _names([NO_URL], "fence_upload_hosts"),
 }
 _HISTORY_AND_LOGS: _Fields = {
     _defaulted(CONF_HISTORY_COUNT): _number(),
@@ -103,6 +138,7 @@ def _form(handlers: _Fields) -> Form:
             {
                 probatio.Required("handlers"): folded(handlers, collapsed=False),
                 probatio.Required("approval_and_window"): folded(_APPROVAL_AND_WINDOW),
+                probatio.Required("fences"): folded(_FENCES),
                 probatio.Required("history_and_logs"): folded(_HISTORY_AND_LOGS),
                 probatio.Required("towards_aws"): folded(_TOWARDS_AWS),
                 probatio.Required("documents"): folded(_DOCUMENTS),
@@ -117,7 +153,7 @@ ELSEWHERE: Final = _form(_HANDLERS_ELSEWHERE)
 
 
 class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
-    """Changes how the jobs of a thing are run, approved, kept and told of."""
+    """Changes how the jobs of a thing are run, approved, fenced, kept and told of."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
@@ -145,4 +181,8 @@ class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
                 self.hass, entered.get(CONF_HANDLER_DIRECTORY, "")
             )
         kept = {} if directory is None else {CONF_HANDLER_DIRECTORY: directory}
-        return kept | read_options(entered)
+        preset = preset_options(
+            entered.get(CONF_FENCE_PRESET, FencePreset.CUSTOM),
+            self.config_entry.data[CONF_ENDPOINT],
+        )
+        return kept | read_options({**entered, **preset})

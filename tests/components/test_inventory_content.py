@@ -17,6 +17,7 @@ from custom_components.aws_iot_jobs.inventory_content import (
     version_number,
 )
 from custom_components.aws_iot_jobs.jobs.approval import ApprovalPolicy
+from custom_components.aws_iot_jobs.jobs.fences import Fences
 from custom_components.aws_iot_jobs.jobs.window import MaintenanceWindow
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -60,7 +61,7 @@ def test_all_is_told() -> None:
         window=MaintenanceWindow(begin=time(2), end=time(4), days={5, 6}),
         held=True,
         options={"runDocument": False},
-        fences={"commands": True, "paths": False},
+        fences=Fences(commands=True, upload_hosts=frozenset({"example.com"})),
     )
     assert describe(inventory, now=NOW) == {
         "core": "2026.10.4",
@@ -95,7 +96,13 @@ def test_all_is_told() -> None:
         "approval": "commands",
         "window": {"from": "02:00", "to": "04:00", "days": "sat sun"},
         "held": True,
-        "fences": {"commands": True, "paths": False},
+        "fences": {
+            "commands": True,
+            "paths": False,
+            "handlers": False,
+            "users": False,
+            "uploadHosts": True,
+        },
     }
 
 
@@ -118,7 +125,6 @@ def test_it_is_far_below_the_limit_of_a_shadow() -> None:
         board="b" * 60,
         pending_updates=dict.fromkeys(UpdateKind, "9" * 40),
         options=dict.fromkeys("abcdefgh", True),
-        fences=dict.fromkeys("abcdefgh", True),
     )
     assert len(encode_report(describe(inventory, now=NOW))) < MAX_DOCUMENT_BYTES / 4
 

@@ -20,11 +20,14 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator 
 
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.const import (
+    CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
     CONF_RUNNER,
     CONF_RUNNER_TOKEN,
     DOMAIN,
 )
+from custom_components.aws_iot_jobs.fence_options import fences_of
+from custom_components.aws_iot_jobs.jobs.fences import Fence
 from custom_components.aws_iot_jobs.jobs.journal import Journal
 from custom_components.aws_iot_jobs.jobs.model import AgentState, JobProgress, JobState
 from custom_components.aws_iot_jobs.jobs.record import JobRecord
@@ -111,6 +114,13 @@ async def _go(
     return await hass.config_entries.flow.async_configure(flow["flow_id"], values)
 
 
+async def _open(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
+    """Go on without fences: with a Supervisor, the dialog asks for them."""
+    assert flow["step_id"] == "fences"
+    assert flow["menu_options"] == ["locked_down", "open"]
+    return await _go(hass, flow, next_step_id="open")
+
+
 async def test_runner_at_an_address(
     hass: HomeAssistant,
     check_connection: AsyncMock,
@@ -173,7 +183,8 @@ async def test_app_is_installed_and_started(
     assert flow["step_id"] == "app_failed"
 
     supervisor.refuse = set()
-    result = await settled(hass, await _go(hass, flow, next_step_id="app"))
+    flow = await settled(hass, await _go(hass, flow, next_step_id="app"))
+    result = await _open(hass, flow)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     entry = result["result"]
     assert entry.data[CONF_RUNNER]["slug"] == SLUG
@@ -201,7 +212,7 @@ async def test_page_reload_while_the_app_is_installed(
     with pytest.raises(UnknownFlow):
         await hass.config_entries.flow.async_configure(left["flow_id"])
     supervisor.may_install.set()
-    result = await settled(hass, again)
+    result = await _open(hass, await settled(hass, again))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert supervisor.requests.count(f"POST store/addons/{SLUG}/install") == 1
     await hass.async_block_till_done()
@@ -269,7 +280,8 @@ async def test_app_that_does_not_pair(
     assert supervisor.requests.count("GET discovery") > 1
 
     supervisor.announces = True
-    result = await settled(hass, await _go(hass, flow, next_step_id="app"))
+    flow = await settled(hass, await _go(hass, flow, next_step_id="app"))
+    result = await _open(hass, flow)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(result["result"].entry_id)
@@ -327,11 +339,15 @@ async def test_discovered_app_offers_set_up(
     supervisor.installed = supervisor.started = True
     flow = await _discover(hass, _discovered(supervisor))
     assert flow["step_id"] == "user"
-    result = await submit(hass, flow, form)
+    flow = await submit(hass, flow, form)
+    assert flow["step_id"] == "fences"
+    result = await _go(hass, flow, next_step_id="locked_down")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     entry = result["result"]
     assert entry.unique_id == THING
     assert entry.data[CONF_RUNNER]["kind"] == "app"
+    assert fences_of(entry.options).up == tuple(Fence)
+    assert agents[-1].settings.fences == fences_of(entry.options)
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(entry.entry_id)
 
@@ -376,11 +392,14 @@ async def test_page_reload_in_the_dialog_of_a_discovered_app(
     (offer,) = hass.config_entries.flow.async_progress()
     assert offer["context"]["unique_id"] == supervisor.uuid
     local = await _go(hass, await _menu(hass, form_again), next_step_id="local")
-    result = await _go(hass, local, **{CONF_INSTALL_SAMPLES: False})
+    fences = await _go(hass, local, **{CONF_INSTALL_SAMPLES: False})
+    result = await _open(hass, fences)
     assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].options.keys() == {CONF_HANDLER_DIRECTORY}
     # The offer remains, for another thing.
     local = await _go(hass, left, next_step_id="local")
-    result = await _go(hass, local, **{CONF_INSTALL_SAMPLES: False})
+    fences = await _go(hass, local, **{CONF_INSTALL_SAMPLES: False})
+    result = await _open(hass, fences)
     assert result["reason"] == "already_configured"
     await hass.async_block_till_done()
 
@@ -657,7 +676,8 @@ async def test_offer_goes_away_when_the_app_is_used(
     supervisor.installed = supervisor.started = True
     await _discover(hass, _discovered(supervisor))
     menu = await _menu(hass, form)
-    result = await settled(hass, await _go(hass, menu, next_step_id="app"))
+    fences = await settled(hass, await _go(hass, menu, next_step_id="app"))
+    result = await _open(hass, fences)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     assert not hass.config_entries.flow.async_progress()

@@ -131,13 +131,17 @@ def test_a_full_document_of_the_old_schema() -> None:
         handler="install-packages.sh", args=("lftp", "dos2unix"), path="default"
     )
     step = Step(name="install-packages.sh", call=call, allow_stderr=2, timeout=5.0)
-    assert found == JobDocument(steps=(step,), include_stdout=True)
+    assert found == JobDocument(
+        steps=(step,), include_stdout=True, is_of_old_schema=True
+    )
 
 
 def test_what_an_old_document_leaves_out() -> None:
     """No argument, no path, no output, and not a single line on stderr."""
     step = Step(name="true", call=HandlerCall(handler="true"), allow_stderr=0)
-    assert parse_job_document({"operation": "true"}) == JobDocument(steps=(step,))
+    assert parse_job_document({"operation": "true"}) == JobDocument(
+        steps=(step,), is_of_old_schema=True
+    )
 
 
 def test_what_a_new_document_leaves_out() -> None:

@@ -179,6 +179,7 @@ class Agent:
             facts=self._settings.facts,
             runner=self._runner,
             default_timeout=self._settings.default_timeout,
+            fences=self._settings.fences,
         )
 
     async def plan_of_waiting(self, job_id: str | None = None) -> Plan:

@@ -62,6 +62,7 @@ class JobDocument:
     final_step: Step | None = None
     conditions: tuple[Condition, ...] = ()
     include_stdout: bool = False
+    is_of_old_schema: bool = False
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
@@ -368,4 +369,8 @@ def _old_document(fields: dict[str, Any]) -> JobDocument:
         allow_stderr=fields["allowStdErr"] or 0,
         timeout=fields["timeoutSeconds"],
     )
-    return JobDocument(steps=(step,), include_stdout=fields["includeStdOut"])
+    return JobDocument(
+        steps=(step,),
+        include_stdout=fields["includeStdOut"],
+        is_of_old_schema=True,
+    )

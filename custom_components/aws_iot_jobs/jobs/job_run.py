@@ -14,9 +14,10 @@ from ..runner.system import boot_id
 from .approval import is_approved, needs_approval, until_decided
 from .conditions import unmet_condition
 from .digest import digest_of
-from .document import JobDocument, parse_job_document
+from .document import JobDocument
 from .errors import InvalidJobDocumentError
 from .execution import Execution, resumable
+from .fences import FencedOffError, read_document
 from .job import Job, JobStoppedError
 from .local import NoUpdates
 from .logs import JobLogs
@@ -154,7 +155,9 @@ class JobRun:
     def _read(self, execution: JobExecution) -> JobDocument:
         """Return what a job is to do here. Raises NotRunError."""
         try:
-            document = parse_job_document(execution.document)
+            document = read_document(execution.document, self._settings.fences)
+        except FencedOffError as err:
+            raise NotRunError(JobStatus.REJECTED, str(err)) from err
         except InvalidJobDocumentError as err:
             raise NotRunError(
                 JobStatus.REJECTED, Reason.INVALID_DOCUMENT.text(reason=err)

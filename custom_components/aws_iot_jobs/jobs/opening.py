@@ -8,8 +8,8 @@ then, and one that was in progress keeps what it had: the answer tells.
 from ..aws_iot.model import JobExecution, JobStatus
 from .approval import surely_needs_approval
 from .conditions import unmet_condition
-from .document import parse_job_document
 from .errors import InvalidJobDocumentError
+from .fences import read_document
 from .reasons import Reason
 from .report import Report, reason_details, running_report
 from .settings import AgentSettings
@@ -24,7 +24,7 @@ def opening_of(announced: JobExecution | None, settings: AgentSettings) -> Repor
     if announced is None or announced.status is not JobStatus.QUEUED:
         return NOTHING
     try:
-        document = parse_job_document(announced.document)
+        document = read_document(announced.document, settings.fences)
     except InvalidJobDocumentError:
         return NOTHING
     if unmet_condition(document.conditions, settings.facts):

@@ -14,8 +14,9 @@ from ..runner.model import (
     StepRequest,
 )
 from .conditions import Facts, unmet_condition
-from .document import Step, parse_job_document
+from .document import Step
 from .errors import InvalidJobDocumentError
+from .fences import OPEN, Fences, read_document
 from .redact import without_signatures
 
 _NO_RUN = "plan"
@@ -82,14 +83,15 @@ async def plan_of(
     facts: Facts,
     runner: Runner,
     default_timeout: float | None = None,
+    fences: Fences = OPEN,
 ) -> Plan:
     """Return what a job document, as JSON gives it, would do. It is not run.
 
     `facts` are for its conditions; `default_timeout` in seconds is for steps without a
-    timeout of their own.
+    timeout of their own; `fences` are what it may not do.
     """
     try:
-        parsed = parse_job_document(document)
+        parsed = read_document(document, fences)
     except InvalidJobDocumentError as err:
         return Plan(valid=False, problem=without_signatures(str(err)))
     steps: list[PlannedStep] = []

@@ -87,6 +87,32 @@ class Reason(Enum):
     PROGRAM_WITH_SPACES = (
         "its first word {found} contains spaces; commas separate the words"
     )
+    COMMANDS_FENCED_OFF = (
+        'commands are not allowed on this Home Assistant (fence "commands")'
+    )
+    PATH_FENCED_OFF = (
+        "path {found} is not allowed on this Home Assistant, only the handler directory "
+        'is (fence "paths")'
+    )
+    HANDLER_FENCED_OFF = (
+        "handler {found} is not among those that are allowed on this Home Assistant "
+        '(fence "handlers")'
+    )
+    USER_FENCED_OFF = (
+        "user {found} is not among those that are allowed on this Home Assistant "
+        '(fence "users")'
+    )
+    NO_USER_FENCED_OFF = (
+        'steps that name no user are not allowed on this Home Assistant (fence "users")'
+    )
+    HOST_FENCED_OFF = (
+        "URLs of host {found} are not allowed on this Home Assistant "
+        '(fence "upload_hosts")'
+    )
+    URL_FENCED_OFF = (
+        "has a URL that does not plainly name its host, which is not allowed on this "
+        'Home Assistant (fence "upload_hosts")'
+    )
     UNKNOWN_CONDITION = 'must be "stringEqual", not {found}'
     UNKNOWN_KEY = "unknown key {found}; known are {known}"
     FACT_UNKNOWN = "{key} is unknown, not {wanted}"

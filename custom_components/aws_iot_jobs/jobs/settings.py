@@ -8,6 +8,7 @@ from pathlib import Path
 from ..aws_iot.connection import ConnectionSettings
 from .approval import DEFAULT_LIMIT_SECONDS, ApprovalPolicy
 from .conditions import Facts
+from .fences import OPEN, Fences
 from .timers import OUTAGE_ALLOWANCE_SECONDS
 from .window import MaintenanceWindow
 
@@ -24,7 +25,8 @@ class AgentSettings:
     conditions of jobs. `default_timeout` in seconds is for steps without one,
     `outage_allowance` how long the thing may be offline beyond its steps' own time before
     a timer of AWS ends a job. `approval_limit` is how many seconds a job waits for
-    approval, `window` when jobs may be asked for by the local time that `now` tells.
+    approval, `window` when jobs may be asked for by the local time that `now` tells, `fences`
+    what no job may do.
     `final_details` are told with each final status. `history_days`, `history_count` and
     `log_bytes`, per job, limit what is kept of ended jobs.
     """
@@ -37,6 +39,7 @@ class AgentSettings:
     approval: ApprovalPolicy = ApprovalPolicy.NEVER
     approval_limit: float = DEFAULT_LIMIT_SECONDS
     window: MaintenanceWindow | None = None
+    fences: Fences = OPEN
     now: Callable[[], datetime] = _local_time
     final_details: Mapping[str, str] = field(default_factory=dict)
     history_count: int = 50
