@@ -235,6 +235,12 @@ class LocalAws:
             summary["jobId"] for page in pages for summary in page["executionSummaries"]
         ]
 
+    def policy(self, name: str) -> dict[str, Any]:
+        """Return the document of a policy, as it holds now."""
+        found = self.iot.get_policy(policyName=name)["policyDocument"]
+        document: dict[str, Any] = json.loads(found)
+        return document
+
     def client(self, service: str) -> Any:
         """Return boto3's client of a service. Takes its time: call it in a thread."""
         # A proxy of the user's would be asked for loopback as well.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from enrollment.bundle import BundleRequest, make_bundle
 from enrollment.fleet_stack import read_fleet_stack
@@ -15,6 +15,7 @@ from .paths import FLEET_TEMPLATE
 from .process import StackError
 
 FLEET_NAME = "homes"
+NO_UPDATES = "No updates are to be performed"
 POLL_SECONDS = 0.1
 STACK_SECONDS = 60
 
@@ -56,17 +57,17 @@ def _deploy(
 ) -> Fleet:
     cloudformation = aws.client("cloudformation")
     deploy = cloudformation.update_stack if update else cloudformation.create_stack
-    deploy(
-        StackName=name,
-        TemplateBody=FLEET_TEMPLATE.read_text(),
-        Parameters=[
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in parameters.items()
-        ],
-        Capabilities=["CAPABILITY_IAM"],
-    )
     done = "stack_update_complete" if update else "stack_create_complete"
     try:
+        deploy(
+            StackName=name,
+            TemplateBody=FLEET_TEMPLATE.read_text(),
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in parameters.items()
+            ],
+            Capabilities=["CAPABILITY_IAM"],
+        )
         cloudformation.get_waiter(done).wait(
             StackName=name,
             WaiterConfig={
@@ -74,6 +75,9 @@ def _deploy(
                 "MaxAttempts": round(STACK_SECONDS / POLL_SECONDS),
             },
         )
+    except ClientError as err:
+        if NO_UPDATES not in str(err):
+            raise StackError(f"The stack {name} is refused: {err}") from None
     except WaiterError:
         raise StackError(_why(cloudformation, name), aws.log) from None
     [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
