@@ -1,13 +1,14 @@
 """The job templates of the stack."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from custom_components.aws_iot_jobs.jobs.document import parse_job_document
 from custom_components.aws_iot_jobs.runner.model import HandlerCall
-from stack.paths import HANDLERS
+from stack.paths import HANDLERS, ROOT
 
 from .conftest import ALL, SharedFleet
 
@@ -35,15 +36,25 @@ def test_documents_are_valid(templates: dict[str, dict[str, Any]]) -> None:
         assert seconds < minutes * 60, name
 
 
-def test_each_sample_handler_has_one(templates: dict[str, dict[str, Any]]) -> None:
-    """And there is none for a handler that is not there."""
+def test_handlers_are_samples_of_the_project(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    """There is no template for a handler that is not there."""
     called = {
         step.call.handler
         for template in templates.values()
         for step in parse_job_document(json.loads(template["document"])).all_steps
         if isinstance(step.call, HandlerCall)
     }
-    assert called == {path.name for path in HANDLERS.glob("*.sh")}
+    assert called
+    assert called <= {path.name for path in HANDLERS.glob("*.sh")}
+
+
+def test_each_is_documented(templates: dict[str, dict[str, Any]]) -> None:
+    """By its name in a stack that is called as that of the documentation."""
+    page = (ROOT / "docs" / "fleet.md").read_text()
+    named = set(re.findall(r"\| `homes-([a-z-]+-1)`|, `homes-([a-z-]+-1)`", page))
+    assert {first or later for first, later in named} == templates.keys()
 
 
 def test_parameters_of_the_stack_are_filled_in(
