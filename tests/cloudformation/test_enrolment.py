@@ -131,6 +131,7 @@ def test_a_claim_is_for_nothing_else(shared: SharedFleet) -> None:
 
 def test_rights_reach_homes_that_have_enrolled(shared: SharedFleet) -> None:
     """Each has what the stack says now, and without it is refused; what jobs need it has."""
+    shared.update()
     settings = shared.run(enrol(shared.bundle, "rights"))
     assert shared.run(rights(settings)) == {"jobs"}
     shared.update(Inventory="yes")
