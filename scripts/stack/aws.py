@@ -1,7 +1,7 @@
 """The local AWS: ministack, with its control plane on HTTP and AWS IoT on MQTT."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 import json
 import os
@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 
 from .paths import MINISTACK_LAUNCHER, MINISTACK_PYTHON
-from .policy import minimal_policy
+from .policy import minimal_policy, optional_policy
 from .process import Child, free_ports
 
 REGION = "us-east-1"
@@ -95,7 +95,7 @@ class LocalAws:
                 self.root_ca = await self._child.until(
                     lambda: _read_root_ca(session), START_SECONDS
                 )
-            self.iot = await asyncio.to_thread(self._iot_client)
+            self.iot = await asyncio.to_thread(self.client, "iot")
         except BaseException:
             await self._child.kill()
             raise
@@ -118,20 +118,24 @@ class LocalAws:
             raise RuntimeError("the local AWS has not been started")
         return self._child
 
-    async def create_thing(self, name: str) -> Thing:
-        """Create a thing with a certificate that has the documented policy and no more."""
-        return await asyncio.to_thread(self._create_thing, name)
+    async def create_thing(self, name: str, *, rights: Collection[str] = ()) -> Thing:
+        """Create a thing with a certificate that has the documented policy and no more.
 
-    def _create_thing(self, name: str) -> Thing:
+        `rights` are optional policies that it has beyond that: "Inventory", "Peek".
+        """
+        return await asyncio.to_thread(self._create_thing, name, rights)
+
+    def _create_thing(self, name: str, rights: Collection[str]) -> Thing:
         arn: str = self.iot.create_thing(thingName=name)["thingArn"]
         made = self.iot.create_keys_and_certificate(setAsActive=True)
         certificate_arn: str = made["certificateArn"]
-        if not self._has_policy():
-            self.iot.create_policy(
-                policyName=POLICY_NAME,
-                policyDocument=minimal_policy(self.region, self.account),
+        policies = {POLICY_NAME: minimal_policy(self.region, self.account)}
+        for right in rights:
+            policies[f"{POLICY_NAME}{right}"] = optional_policy(
+                right, self.region, self.account
             )
-        self.iot.attach_policy(policyName=POLICY_NAME, target=certificate_arn)
+        for policy, document in policies.items():
+            self._attach_policy(policy, document, certificate_arn)
         self.iot.attach_thing_principal(thingName=name, principal=certificate_arn)
         return Thing(
             name=name,
@@ -141,9 +145,12 @@ class LocalAws:
             private_key=made["keyPair"]["PrivateKey"],
         )
 
-    def _has_policy(self) -> bool:
+    def _attach_policy(self, name: str, document: str, target: str) -> None:
+        """Attach a policy, which is created where it is not there yet."""
         policies = self.iot.list_policies()["policies"]
-        return any(policy["policyName"] == POLICY_NAME for policy in policies)
+        if all(policy["policyName"] != name for policy in policies):
+            self.iot.create_policy(policyName=name, policyDocument=document)
+        self.iot.attach_policy(policyName=name, target=target)
 
     async def create_job(
         self,
@@ -228,10 +235,17 @@ class LocalAws:
             summary["jobId"] for page in pages for summary in page["executionSummaries"]
         ]
 
-    def _iot_client(self) -> Any:
+    def policy(self, name: str) -> dict[str, Any]:
+        """Return the document of a policy, as it holds now."""
+        found = self.iot.get_policy(policyName=name)["policyDocument"]
+        document: dict[str, Any] = json.loads(found)
+        return document
+
+    def client(self, service: str) -> Any:
+        """Return boto3's client of a service. Takes its time: call it in a thread."""
         # A proxy of the user's would be asked for loopback as well.
         return boto3.client(
-            "iot",
+            service,
             region_name=self.region,
             endpoint_url=self.endpoint_url,
             aws_access_key_id=self.access_key_id,

@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CUSTOM_COMPONENTS = ROOT / "custom_components"
 HANDLERS = ROOT / "handlers"
 AWS_SET_UP = ROOT / "docs" / "aws.md"
+FLEET_TEMPLATE = ROOT / "cloudformation" / "fleet.yaml"
 
 # The one that runs this has Home Assistant; the local AWS pins other versions of the same
 # packages, so it has an environment of its own.

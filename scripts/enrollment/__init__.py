@@ -1,0 +1,1 @@
+"""Enrolling Home Assistants in a fleet, from where its operator works: scripts/enroll."""
