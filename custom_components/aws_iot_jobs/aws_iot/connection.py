@@ -135,6 +135,16 @@ class Connection:
             raise DisconnectedError("not connected to AWS IoT")
         await self._connection.publish(topic, payload)
 
+    async def subscribe(self, filters: tuple[str, ...]) -> None:
+        """Subscribe to more topic filters, for as long as this connection lasts.
+
+        Raises DisconnectedError without a connection, NotAuthorizedError where the policy
+        refuses them: the connection stays.
+        """
+        if self._connection is None or not self.ready:
+            raise DisconnectedError("not connected to AWS IoT")
+        await self._connection.subscribe(filters)
+
     def __str__(self) -> str:
         """Name the thing and where it connects to."""
         return f"{self._settings.thing_name} at {self._settings.endpoint}"

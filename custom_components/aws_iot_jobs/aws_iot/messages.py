@@ -36,7 +36,7 @@ class RejectedCode(StrEnum):
 
 
 class Topics:
-    """The topics of one thing that the minimal policy allows."""
+    """The topics of one thing: `filters` are those that jobs need."""
 
     def __init__(self, thing_name: str) -> None:
         """Name the thing."""
@@ -50,6 +50,9 @@ class Topics:
             f"{self._prefix}+/update/rejected",
             self.notify_next,
         )
+        self.peek = f"{self._prefix}$next/get"
+        self.peek_filters = (f"{self.peek}/accepted", f"{self.peek}/rejected")
+        """These, and `peek`, are not among what the minimal policy allows."""
 
     def update(self, job_id: str) -> str:
         """Return where updates of a job are published."""
@@ -67,7 +70,8 @@ class Topics:
         if not (topic.startswith(self._prefix) and topic.endswith(ending)):
             return False
         operation = topic.removeprefix(self._prefix).removesuffix(ending)
-        return operation == "start-next" or operation.endswith("/update")
+        asked = {"start-next", "$next/get"}
+        return operation in asked or operation.endswith("/update")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,7 @@ def client_token(message: Mapping[str, Any]) -> str | None:
 
 
 def execution(message: Mapping[str, Any]) -> JobExecution | None:
-    """Return the execution of a start-next answer or a notify-next message.
+    """Return the execution of a start-next or $next/get answer or a notify-next message.
 
     None when no job is pending. Raises MalformedMessageError where a field is missing or
     has the wrong type.

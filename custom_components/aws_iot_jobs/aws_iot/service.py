@@ -89,6 +89,7 @@ class JobsService:
         self._on_next = on_next
         self._on_unclear = on_unclear
         self._ready = asyncio.Event()
+        self._hears_peeks = False
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._rate_limit = RateLimit(REQUEST_BURST, REQUESTS_PER_SECOND)
         self._abandoned: deque[str] = deque(maxlen=100)
@@ -114,6 +115,7 @@ class JobsService:
     async def stop(self) -> None:
         """Disconnect; requests that wait for an answer fail."""
         self._ready.clear()
+        self._hears_peeks = False
         self._fail_pending(DisconnectedError("stopped"))
         await self._connection.stop()
 
@@ -142,6 +144,20 @@ class JobsService:
         """
         request = _with(status_details, step_timeout_minutes)
         return await self._call(self._topics.start_next, request, execution)
+
+    async def peek(self) -> JobExecution | None:
+        """Return the next pending job without taking it: DescribeJobExecution of $next.
+
+        Tries once, as soon as there is a connection. Returns None when there is no such job.
+        Raises NotAuthorizedError where the policy does not allow it, which no job needs,
+        RequestRejectedError, RequestTimeoutError, ConnectError and MalformedMessageError.
+        """
+        await self._ready.wait()
+        if not self._hears_peeks:
+            await self._connection.subscribe(self._topics.peek_filters)
+            self._hears_peeks = self.ready
+        request = {"includeJobDocument": True}
+        return execution(await self._request(self._topics.peek, request))
 
     async def update(
         self,
@@ -242,6 +258,7 @@ class JobsService:
 
     def _lost(self, error: ConnectError) -> None:
         self._ready.clear()
+        self._hears_peeks = False
         self._fail_pending(error)
         self._on_problem(error)
 

@@ -30,6 +30,7 @@ from .local import local_execution
 from .logs import JobLogs
 from .model import AgentState, Hold, JobOutcome, JobState
 from .opening import NOTHING, seconds_of_job
+from .peek import Peek
 from .plan import Plan, plan_of
 from .queue import JobQueue
 from .reasons import Reason
@@ -82,8 +83,15 @@ class Agent:
         self._untold: deque[tuple[AgentState, AgentState]] = deque()
         self._listeners = Listeners[AgentState](self._listener_failed)
         self._event_listeners = Listeners[JobEvent](self._listener_failed)
+        self._peek = Peek(
+            self._service, settings, runner, self._gate, on_waiting=self._take_waiting
+        )
         self._queue = JobQueue(
-            self._service, settings, self._gate, for_room=self._wait_for_room
+            self._service,
+            settings,
+            self._gate,
+            self._peek,
+            for_room=self._wait_for_room,
         )
         self._wanted_here: dict[ExecutionKey, asyncio.Future[JobState]] = {}
         self._loaded = False
@@ -218,6 +226,7 @@ class Agent:
         Raises CredentialsError for a key or certificate of no use.
         """
         following = asyncio.create_task(self._gate.run())
+        peeking = asyncio.create_task(self._peek.run())
         try:
             if not self._loaded:
                 await self._recall(await self._load())
@@ -228,6 +237,7 @@ class Agent:
         finally:
             self._serving = False
             await end_task(following)
+            await end_task(peeking)
             for ended in self._wanted_here.values():
                 ended.cancel()
             await self._tidying.stop()
@@ -340,6 +350,8 @@ class Agent:
         if handed_out is not None and handed_out.key[:2] == job.record.key[:2]:
             # What has its name at AWS is another job: it must not get this one's end.
             outcome = not_run(JobStatus.REMOVED, Reason.REMOVED_BY_AWS.text())
+        elif job.record.queued and job.record.outcome is None:
+            outcome = await self._run_of(job).end_in_queue()
         else:
             try:
                 outcome = await self._run_of(job).conclude(outcome)
@@ -354,7 +366,11 @@ class Agent:
             job = self._hold(self._new_record(execution))
         self._job = job
         self._run = self._run_of(job)
-        job.change(version_number=execution.version_number)
+        is_local = job.record.document is not None
+        job.change(
+            version_number=execution.version_number,
+            queued=execution.status is JobStatus.QUEUED and not is_local,
+        )
         if self._queue.doubtful:
             self._probe(self._queue.announced)
         try:
@@ -396,6 +412,7 @@ class Agent:
             runner=self._runner,
             opening=NOTHING if job.record.document is not None else self._queue.opening,
             tidied=self._tidying.wait,
+            may_begin=self._gate.opened,
             may_start=self._gate.for_step,
             logs=self.logs,
         )
@@ -441,6 +458,7 @@ class Agent:
         self.logs.close(ended.key, steps)
         self.history.add(ended)
         self._change(job=None, last_job=ended, **self._journal.counts)
+        self._peek.again()
         if (wanted := self._wanted_here.pop(ended.key, None)) is not None:
             wanted.set_result(ended)
 
@@ -449,6 +467,7 @@ class Agent:
             _LOGGER.info("%s is connected to AWS IoT", self._thing_name)
         self._problem_told = False
         self._take_connection(connected=True, error=None)
+        self._peek.try_again()
         self._look_again()
 
     def _problem(self, error: AwsIotError) -> None:
@@ -497,10 +516,20 @@ class Agent:
         return job
 
     def _take_holds(self) -> None:
-        self._change(holds=self._gate.holds, next_window=self._gate.next_window)
+        holds = self._gate.holds
+        waiting = self._state.waiting if holds else None
+        self._change(holds=holds, next_window=self._gate.next_window, waiting=waiting)
+        self._peek.again()
+
+    def _take_waiting(self, waiting: JobState | None) -> None:
+        """Show what waits until jobs are taken; what is under way is no such job."""
+        if waiting is not None and self._job is not None:
+            waiting = None
+        self._change(waiting=waiting)
 
     def _notified(self, execution: JobExecution | None) -> None:
         """Take what AWS has next for us, which is nothing where it is None."""
+        self._peek.again()
         if execution is None:
             self._probe(None)
         elif self._job is None or not self._job.record.is_of(execution):

@@ -28,7 +28,7 @@ from .record import JobRecord, not_run
 from .report import Report, running_report
 from .settings import AgentSettings
 from .tasks import end_task, to_the_end
-from .timers import Deadline, renewed
+from .timers import Deadline, JobTimer, renewed
 from .updates import ExecutionEndedError, ExecutionUpdates, Updates
 
 _LOGGER = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class JobRun:
         runner: Runner,
         opening: Report,
         tidied: Callable[[], Awaitable[None]],
+        may_begin: Callable[[], Awaitable[None]],
         may_start: Callable[[], Awaitable[None]],
         logs: JobLogs,
     ) -> None:
@@ -53,7 +54,7 @@ class JobRun:
 
         `opening` is what AWS was told of it when it was asked for. `tidied` is awaited
         before its first step: then the runner is done with earlier jobs; `may_start`
-        before each.
+        before each. `may_begin` is awaited before a job leaves the queue.
         """
         self.job = job
         self._settings = settings
@@ -61,6 +62,7 @@ class JobRun:
         self._runner = runner
         self._opening = opening
         self._tidied = tidied
+        self._may_begin = may_begin
         self._may_start = may_start
         self._logs = logs
         self._waits = False
@@ -108,6 +110,14 @@ class JobRun:
             await to_the_end(noting)
         return outcome
 
+    async def end_in_queue(self) -> JobOutcome:
+        """Return how a job has ended that AWS had in its queue, and has not any more."""
+        try:
+            await self.updates.check_queued()
+        except ExecutionEndedError as err:
+            return _ended(err)
+        return not_run(JobStatus.REMOVED, Reason.REMOVED_BY_AWS.text())
+
     async def _until_ended(self, steps: asyncio.Task[JobOutcome]) -> JobOutcome:
         """Wait for the outcome of the steps, and tell AWS of their progress meanwhile.
 
@@ -136,14 +146,18 @@ class JobRun:
         try:
             document = self._read(execution)
             deadline = self._deadline(execution)
-            while await self._needs_approval(document, execution):
-                await self._until_decided(execution, document, deadline)
-                if (outcome := self.job.record.outcome) is not None:
-                    return outcome
-                if self.job.record.waits_for_approval:
-                    return not_run(JobStatus.REJECTED, Reason.NOT_APPROVED.text())
+            while True:
+                if await self._needs_approval(document, execution):
+                    await self._until_decided(execution, document, deadline)
+                    if (outcome := self.job.record.outcome) is not None:
+                        return outcome
+                    if self.job.record.waits_for_approval:
+                        return not_run(JobStatus.REJECTED, Reason.NOT_APPROVED.text())
+                elif not self.job.record.queued:
+                    break
                 execution = await self._delivered_again(execution)
                 document = self._read(execution)
+                deadline = self._deadline(execution)
             return await self._run_steps(execution, document, deadline)
         except NotRunError as err:
             return not_run(err.status, str(err))
@@ -201,15 +215,28 @@ class JobRun:
             self._waits = False
 
     async def _delivered_again(self, execution: JobExecution) -> JobExecution:
-        """Return the job with what its document has now.
+        """Return the job with what its document has now, begun at AWS.
 
         Raises ExecutionEndedError where AWS has ended it.
         """
+        if self.job.record.queued:
+            await self.job.unless_stopped(self._may_begin())
+            await self.updates.check_queued()
+        was_queued = self.job.record.queued
         asking = self._service.start_next()
         fresh = await self.job.unless_stopped(asking)
         if fresh is not None and self.job.record.is_delivered_by(fresh):
-            self.job.change(digest=digest_of(fresh.document))
+            self.job.change(
+                digest=digest_of(fresh.document),
+                version_number=fresh.version_number,
+                queued=False,
+            )
+            if was_queued:
+                # Its timer has begun to run now.
+                left = fresh.seconds_before_timed_out
+                self.job.change(timer=JobTimer.of(left))
             return fresh
+        self.job.change(queued=False)
         # What became of it, the answer to an update tells.
         await self.updates.begin()
         return execution

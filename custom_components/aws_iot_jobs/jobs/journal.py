@@ -285,6 +285,7 @@ def _changes_of_record(old: JobRecord, new: JobRecord) -> dict[str, Any]:
             "outcome",
             "approval",
             "digest",
+            "queued",
         )
         if getattr(new, name) != getattr(old, name)
     }

@@ -48,6 +48,9 @@ class NoUpdates:
     def probe(self, *, at_once: bool = True) -> None:
         """Do nothing: nobody else can end it."""
 
+    async def check_queued(self) -> None:
+        """Do nothing: it is in no queue of AWS's."""
+
     async def run(self) -> JobStatus:
         """Wait for ever."""
         await asyncio.Event().wait()

@@ -145,7 +145,8 @@ class AgentState:
     that could not be read is now, `storage_problem` why jobs wait, in words: which
     files cannot be written, and why. `jobs_succeeded` and `jobs_failed` count all that have
     ended, the latter also those that were rejected or timed out. `holds` is why no job is
-    asked for; outside of the maintenance window, `next_window` is when it opens.
+    asked for; outside of the maintenance window, `next_window` is when it opens. `waiting`
+    is the job that AWS has next meanwhile, where that may be looked at.
     """
 
     connected: bool = False
@@ -160,6 +161,7 @@ class AgentState:
     jobs_failed: int = 0
     holds: frozenset[Hold] = frozenset()
     next_window: datetime | None = None
+    waiting: JobState | None = None
 
     @property
     def takes_jobs(self) -> bool:

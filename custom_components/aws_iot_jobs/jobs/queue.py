@@ -13,6 +13,7 @@ from ..aws_iot.service import JobsService
 from .gate import Gate
 from .local import known_execution
 from .opening import NOTHING, opening_of
+from .peek import NotSeenError, Peek
 from .record import JobRecord
 from .settings import AgentSettings
 
@@ -32,13 +33,15 @@ class JobQueue:
         service: JobsService,
         settings: AgentSettings,
         gate: Gate,
+        peek: Peek,
         *,
         for_room: Callable[[], Awaitable[None]],
     ) -> None:
-        """Ask where the gate is open; `for_room` is awaited before any job is taken."""
+        """Ask where the gate is open, and look at what has to wait; `for_room` is awaited before any job is taken."""
         self._service = service
         self._settings = settings
         self._gate = gate
+        self._peek = peek
         self._for_room = for_room
         self._changed = asyncio.Event()
         self._local: deque[JobExecution] = deque()
@@ -71,6 +74,8 @@ class JobQueue:
         if under_way is not None:
             if under_way.document is not None:
                 return known_execution(under_way)
+            if under_way.queued:
+                return await self._look_for_queued()
             return await self._ask()
         while not self._local:
             self._local_wanted.clear()
@@ -91,12 +96,33 @@ class JobQueue:
             return False, None
         return True, asking.result()
 
+    async def _look_for_queued(self) -> JobExecution | None:
+        """Return what is next, of which one was seen in the queue before, and begin nothing.
+
+        Where it cannot be looked at any more, it is begun as soon as that may be.
+        """
+        self._changed.clear()
+        self.doubtful = False
+        try:
+            return await self._peek.look()
+        except NotSeenError:
+            await self._gate.opened()
+        return await self._start()
+
     async def _ask(self) -> JobExecution | None:
         """Ask AWS, and say of the job that it has announced where it begins."""
         await self._for_room()
         # What is asked for from here on answers all that there was to ask before.
         self._changed.clear()
         self.doubtful = False
+        if (waiting := await self._peek.to_be_approved()) is not None:
+            self.opening = NOTHING
+            self.announced = None
+            return waiting
+        return await self._start()
+
+    async def _start(self) -> JobExecution | None:
+        """Have AWS begin what it has next, or go on with what it has begun."""
         self.opening = opening_of(self.announced, self._settings)
         self.announced = None
         try:

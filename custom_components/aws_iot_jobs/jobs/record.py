@@ -52,6 +52,7 @@ class JobRecord:
     this machine in which the record's last step was begun, `runner` where. `timer` is of
     the job: what AWS says later may be the timer of a step. `document` is that of a job
     that AWS knows nothing of, `digest` what tells the document of any from others.
+    `queued` is whether AWS has it in its queue yet, so that its timer does not run.
     """
 
     key: ExecutionKey
@@ -65,6 +66,7 @@ class JobRecord:
     approval: JobApproval | None = None
     document: Any = field(default=None, repr=False)
     digest: str = ""
+    queued: bool = False
 
     def is_of(self, execution: JobExecution) -> bool:
         """Tell whether this is the record of an execution that AWS tells of.
@@ -81,9 +83,9 @@ class JobRecord:
     def is_another(self, state: ExecutionState | JobExecution) -> bool:
         """Tell whether what AWS has under the job's name was queued after this one.
 
-        Ours was in progress, and versions only grow.
+        Ours was in progress, unless it waits in the queue, and versions only grow.
         """
-        queued = state.status is JobStatus.QUEUED
+        queued = state.status is JobStatus.QUEUED and not self.queued
         return queued or state.version_number < self.version_number
 
     @property

@@ -26,7 +26,8 @@ class AgentSettings:
     `outage_allowance` how long the thing may be offline beyond its steps' own time before
     a timer of AWS ends a job. `approval_limit` is how many seconds a job waits for
     approval, `window` when jobs may be asked for by the local time that `now` tells, `fences`
-    what no job may do.
+    what no job may do. With `peek`, a job that has to wait is looked at without being begun,
+    if the policy allows that.
     `final_details` are told with each final status. `history_days`, `history_count` and
     `log_bytes`, per job, limit what is kept of ended jobs.
     """
@@ -39,6 +40,7 @@ class AgentSettings:
     approval: ApprovalPolicy = ApprovalPolicy.NEVER
     approval_limit: float = DEFAULT_LIMIT_SECONDS
     window: MaintenanceWindow | None = None
+    peek: bool = False
     fences: Fences = OPEN
     now: Callable[[], datetime] = _local_time
     final_details: Mapping[str, str] = field(default_factory=dict)

@@ -12,7 +12,12 @@ from dataclasses import replace
 import logging
 from typing import Protocol
 
-from ..aws_iot.errors import RequestRejectedError
+from ..aws_iot.errors import (
+    AwsIotError,
+    ConnectError,
+    RequestRejectedError,
+    RequestTimeoutError,
+)
 from ..aws_iot.messages import RejectedCode
 from ..aws_iot.model import JobStatus
 from ..aws_iot.service import JobsService
@@ -24,6 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 
 MIN_INTERVAL_SECONDS = 2.0
 _MAX_REJECTIONS = 10
+_NO_VERSION = 1_000_000
+"""So far ahead of an execution's version that it will never be one."""
 
 
 class ExecutionEndedError(Exception):
@@ -46,6 +53,9 @@ class Updates(Protocol):
 
     def probe(self, *, at_once: bool = True) -> None:
         """Have `run` find out whether the execution is still ours."""
+
+    async def check_queued(self) -> None:
+        """See whether a job that waits in the queue is there yet."""
 
     async def run(self) -> JobStatus:
         """Tell what is due; return the status in which others have ended the execution."""
@@ -80,9 +90,12 @@ class ExecutionUpdates:
         """Say that the job is in progress; return when AWS has accepted it.
 
         With `withdraw_timer`, a step timer that runs ends where no other one is to run.
-        Raises ExecutionEndedError, and the job is to stop by then. Raises
-        RequestRejectedError where AWS does not accept it for another reason.
+        One that is in the queue yet is not begun by this. Raises ExecutionEndedError, and the
+        job is to stop by then. Raises RequestRejectedError where AWS does not accept it for
+        another reason.
         """
+        if self._job.record.queued:
+            return
         try:
             await self._send_report(withdraw_timer=withdraw_timer)
         except ExecutionEndedError:
@@ -105,10 +118,15 @@ class ExecutionUpdates:
             await self._due.wait()
             await self._turn()
             self._due.clear()
-            if not self._doubtful and self._report() == self._told:
+            if not self._doubtful and (
+                self._job.record.queued or self._report() == self._told
+            ):
                 continue
             try:
-                await self._send_report()
+                if self._job.record.queued:
+                    await self.check_queued()
+                else:
+                    await self._send_report()
             except ExecutionEndedError as err:
                 self._job.stop.set()
                 return err.status
@@ -116,6 +134,48 @@ class ExecutionUpdates:
                 # The job's end is told all the same, and then AWS's answer counts.
                 job_id = self._job.record.key.job_id
                 _LOGGER.debug("Job %s: progress not accepted: %s", job_id, err)
+
+    async def check_queued(self) -> None:
+        """See whether a job that waits in the queue is there yet.
+
+        Raises ExecutionEndedError where it is not. What cannot be found out now, the answer
+        to its beginning will tell.
+        """
+        self._doubtful = False
+        self._probed.clear()
+        record = self._job.record
+        try:
+            first = await self._service.peek()
+        except AwsIotError as err:
+            _LOGGER.debug("Job %s: not looked at: %s", record.key.job_id, err)
+            return
+        if first is not None and record.is_of(first):
+            return
+        if (status := await self._status_in_queue()) is not None:
+            self._job.stop.set()
+            raise ExecutionEndedError(status)
+
+    async def _status_in_queue(self) -> JobStatus | None:
+        """Return how AWS has ended a job that was in the queue, None where it has not.
+
+        AWS tells that with its refusal of an update for a version that there is not.
+        """
+        record = self._job.record
+        try:
+            await self._service.update_once(
+                record.key,
+                JobStatus.IN_PROGRESS,
+                expected_version=record.version_number + _NO_VERSION,
+            )
+        except RequestRejectedError as err:
+            if err.code == RejectedCode.RESOURCE_NOT_FOUND:
+                return JobStatus.REMOVED
+            if err.state is not None and err.state.status.terminal:
+                return err.state.status
+        except (ConnectError, RequestTimeoutError) as err:
+            _LOGGER.debug("Job %s: not known to be queued: %s", record.key.job_id, err)
+            self.probe()
+        return None
 
     async def _turn(self) -> None:
         """Wait until progress may be told again; whoever has to find out may at once.
