@@ -25,6 +25,8 @@ from .certificates import CertificateAuthority, Credentials
 HOST = "localhost"
 SERVICE = "aws"
 """The name of the client that may do everything: AWS's part in a test."""
+CLAIM = "claim"
+"""The name of whoever has the claim, where there is one."""
 
 _START_SECONDS = 10
 _END_SECONDS = 10
@@ -45,13 +47,15 @@ class Broker:
         *,
         forbidden: Iterable[str] = (),
         statements: Iterable[str] = (),
+        template: str | None = None,
         packet_log: bool = True,
     ) -> None:
         """Prepare a broker that keeps its files in a directory.
 
-        `forbidden` are topics and topic filters that the policy of no thing has, `statements`
-        the optional statements, by their names, that the policy of each thing has. Without a
-        `packet_log`, which takes its time, `log` has only starts, ends and errors.
+        `forbidden` are topics and topic filters that no policy has, `statements` the optional
+        statements, by their names, that the policy of each thing has. Where there is a
+        `template`, there is a claim for it, too. Without a `packet_log`, which takes its
+        time, `log` has only starts, ends and errors.
         """
         self.ca = CertificateAuthority()
         self.port = _free_port()
@@ -59,11 +63,16 @@ class Broker:
         self._log_types = (
             ("all",) if packet_log else ("error", "warning", "notice", "information")
         )
-        self._credentials = {name: self.ca.device(name) for name in (SERVICE, *things)}
+        claims = () if template is None else (CLAIM,)
+        self._credentials = {
+            name: self.ca.device(name) for name in (SERVICE, *claims, *things)
+        }
         self._log = _Log()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._write_files(tuple(things), frozenset(forbidden), tuple(statements))
+        self._write_files(
+            _security(tuple(things), frozenset(forbidden), tuple(statements), template)
+        )
 
     async def __aenter__(self) -> Self:
         """Start it."""
@@ -90,6 +99,11 @@ class Broker:
             private_key=credentials.private_key,
             root_ca=self.ca.certificate,
         )
+
+    @property
+    def claim(self) -> Credentials:
+        """The certificate and key of the claim."""
+        return self._credentials[CLAIM]
 
     @property
     def service_credentials(self) -> Credentials:
@@ -192,20 +206,13 @@ class Broker:
         await self._reading
         self._process = self._reading = None
 
-    def _write_files(
-        self,
-        things: tuple[str, ...],
-        forbidden: frozenset[str],
-        statements: tuple[str, ...],
-    ) -> None:
+    def _write_files(self, security: dict[str, Any]) -> None:
         server = self.ca.server(HOST)
         files = {
             "ca.pem": self.ca.certificate,
             "server.pem": server.certificate,
             "server.key": server.private_key,
-            "security.json": json.dumps(
-                _security(things, forbidden, statements)
-            ).encode(),
+            "security.json": json.dumps(security).encode(),
             "mosquitto.conf": self._configuration().encode(),
         }
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -255,7 +262,10 @@ class _Log:
 
 
 def _security(
-    things: tuple[str, ...], forbidden: frozenset[str], statements: tuple[str, ...]
+    things: tuple[str, ...],
+    forbidden: frozenset[str],
+    statements: tuple[str, ...],
+    template: str | None,
 ) -> dict[str, Any]:
     """Return the configuration of the dynamic-security plugin."""
     everything = [
@@ -268,16 +278,18 @@ def _security(
         )
         for topic in ("#", "$aws/#")
     ]
-    roles = {SERVICE: everything} | {
+    policies = {
         thing: [
-            rule
-            for rule in (
-                *_minimal_policy(thing),
-                *(rule for name in statements for rule in _OPTIONAL[name](thing)),
-            )
-            if rule["topic"] not in forbidden
+            *_minimal_policy(thing),
+            *(rule for name in statements for rule in _OPTIONAL[name](thing)),
         ]
         for thing in things
+    }
+    if template is not None:
+        policies[CLAIM] = _claim_policy(template)
+    roles = {SERVICE: everything} | {
+        name: [rule for rule in policy if rule["topic"] not in forbidden]
+        for name, policy in policies.items()
     }
     return {
         "defaultACLAccess": {
@@ -314,12 +326,48 @@ def _minimal_policy(thing: str) -> list[dict[str, Any]]:
     ]
 
 
+def _claim_policy(template: str) -> list[dict[str, Any]]:
+    """Return what the documented policy allows a claim, but for its client id."""
+    requests = (
+        "$aws/certificates/create/json",
+        "$aws/certificates/create-from-csr/json",
+        f"$aws/provisioning-templates/{template}/provision/json",
+    )
+    return [
+        *(_allow("publishClientSend", topic) for topic in requests),
+        *(
+            _allow(kind, f"{topic}/{answer}")
+            # AWS IoT has no right of its own for the end of a subscription.
+            for kind in (
+                "publishClientReceive",
+                "subscribePattern",
+                "unsubscribePattern",
+            )
+            for topic in requests
+            for answer in ("accepted", "rejected")
+        ),
+    ]
+
+
+def _peek(thing: str) -> list[dict[str, Any]]:
+    topic = f"$aws/things/{thing}/jobs/$next/get"
+    answers = (f"{topic}/accepted", f"{topic}/rejected")
+    return [
+        _allow("publishClientSend", topic),
+        *(_allow("publishClientReceive", answer) for answer in answers),
+        *(_allow("subscribePattern", answer) for answer in answers),
+    ]
+
+
 def _inventory(thing: str) -> list[dict[str, Any]]:
     topic = f"$aws/things/{thing}/shadow/name/home-assistant/update"
     return [_allow("publishClientSend", topic)]
 
 
-_OPTIONAL: dict[str, Callable[[str], list[dict[str, Any]]]] = {"Inventory": _inventory}
+_OPTIONAL: dict[str, Callable[[str], list[dict[str, Any]]]] = {
+    "Inventory": _inventory,
+    "Peek": _peek,
+}
 """What the optional statements of the documented policy allow."""
 
 

@@ -57,7 +57,9 @@ class CertificateAuthority:
         self._key = make_key()
         self._name = _name(name)
         self._certificate = (
-            _builder(self._name, self._name, self._key, valid_from, valid_until)
+            _builder(
+                self._name, self._name, self._key.public_key(), valid_from, valid_until
+            )
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_AUTHORITY_USAGE, critical=True)
             .add_extension(
@@ -115,6 +117,19 @@ class CertificateAuthority:
             valid_until=valid_until,
         )
 
+    def certify(self, name: str, signing_request: str) -> str:
+        """Sign for a device of a name whose key is not told. Returns PEM."""
+        request = x509.load_pem_x509_csr(signing_request.encode())
+        assert request.is_signature_valid
+        public_key = request.public_key()
+        assert isinstance(public_key, ec.EllipticCurvePublicKey)
+        builder = _builder(_name(name), self._name, public_key, -_DAY, _YEAR)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        certificate = builder.add_extension(usage, critical=False).sign(
+            self._key, hashes.SHA256()
+        )
+        return certificate.public_bytes(Encoding.PEM).decode()
+
     def _sign(
         self,
         name: str,
@@ -124,7 +139,9 @@ class CertificateAuthority:
         valid_from: timedelta = -_DAY,
         valid_until: timedelta = _DAY,
     ) -> Credentials:
-        builder = _builder(_name(name), self._name, key, valid_from, valid_until)
+        builder = _builder(
+            _name(name), self._name, key.public_key(), valid_from, valid_until
+        )
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(
             self._key.public_key()
         )
@@ -157,7 +174,7 @@ def key_pem(key: PrivateKey, password: bytes | None = None) -> bytes:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: PrivateKey,
+    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
     valid_from: timedelta,
     valid_until: timedelta,
 ) -> x509.CertificateBuilder:
@@ -166,7 +183,7 @@ def _builder(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + valid_from)
         .not_valid_after(now + valid_until)

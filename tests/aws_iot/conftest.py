@@ -9,6 +9,7 @@ import time
 import pytest
 import pytest_socket
 
+from custom_components.aws_iot_jobs.aws_iot import enrolment, provisioning
 from custom_components.aws_iot_jobs.aws_iot.connection import (
     Connection,
     ConnectionSettings,
@@ -16,6 +17,9 @@ from custom_components.aws_iot_jobs.aws_iot.connection import (
 from custom_components.aws_iot_jobs.aws_iot.errors import ConnectError
 
 from ..broker import Broker
+from ..fake_jobs_service import FakeJobsService
+from ..fake_provisioning_service import TEMPLATE, FakeProvisioningService
+from .fleet import Fleet
 from .link import Link
 from .scripted_broker import ScriptedBroker
 
@@ -117,3 +121,32 @@ async def misled(broker: Broker, scripted: ScriptedBroker) -> AsyncIterator[Thin
     thing = Thing(replace(broker.settings(THING), port=scripted.port))
     yield thing
     await thing.connection.stop()
+
+
+@pytest.fixture
+def forbidden() -> tuple[str, ...]:
+    """Return the topics that the policies of a fleet do not have."""
+    return ()
+
+
+@pytest.fixture
+async def fleet(
+    tmp_path: Path, forbidden: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Fleet]:
+    """Run a local AWS that takes homes, which wait for no more than is needed there."""
+    monkeypatch.setattr(provisioning, "ANSWER_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(provisioning, "FIRST_BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr(enrolment, "FIRST_BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr(enrolment, "REFUSED_SECONDS", 0)
+    async with (
+        Broker(tmp_path / "broker", template=TEMPLATE, forbidden=forbidden) as broker,
+        Link(broker.port) as link,
+    ):
+        tls_context = broker.service_tls_context()
+        async with (
+            FakeProvisioningService(
+                port=broker.port, tls_context=tls_context, authority=broker.ca
+            ) as service,
+            FakeJobsService(port=broker.port, tls_context=tls_context) as jobs,
+        ):
+            yield Fleet(broker, service, jobs, link)

@@ -243,6 +243,7 @@ def _lone(broker: Broker, link: Link) -> MqttConnection:
     """Return one connection that nobody would have come back."""
     return MqttConnection(
         replace(broker.settings(THING), port=link.port),
+        THING,
         TIMING,
         lambda _topic, _payload: None,
         asyncio.get_running_loop(),

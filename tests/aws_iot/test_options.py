@@ -122,7 +122,7 @@ async def test_what_is_published_without_a_connection_fails_at_once(
 ) -> None:
     """The library queues nothing, neither for later nor for a connection of its own."""
     lone = _lone(broker, link)
-    operation = lone._client.publish(
+    operation = lone.client.publish(
         mqtt5.PublishPacket(topic=TOPIC, qos=mqtt5.QoS.AT_LEAST_ONCE)
     )
     error = await asyncio.to_thread(operation.exception, 5)
@@ -134,6 +134,7 @@ def _lone(broker: Broker, link: Link) -> MqttConnection:
     """Return one connection that nobody would have come back."""
     return MqttConnection(
         replace(broker.settings(THING), port=link.port),
+        THING,
         Timing(
             keep_alive=60,
             ping_timeout=20,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import uuid
 
-from .connection import ConnectionSettings
+from .connection import ClientSettings, ConnectionSettings
 from .endpoint import look_at_endpoint
 from .errors import (
     AwsIotError,
@@ -33,14 +33,14 @@ async def check_connection(settings: ConnectionSettings) -> None:
     unknown, which shows that the policy lets updates and their answers through. Raises the
     AwsIotError that tells what is in the way.
     """
-    doubt = await _look(settings)
+    doubt = await look(settings)
     try:
         await _use(settings)
     except (CredentialsError, EndpointError, ServerCertificateError) as err:
-        raise _better_known(err, doubt, settings) from err
+        raise better_known(err, doubt, settings) from err
 
 
-async def _look(settings: ConnectionSettings) -> ConnectError | None:
+async def look(settings: ClientSettings) -> ConnectError | None:
     """Look at the endpoint. A look that fails itself has seen nothing: the client decides."""
     try:
         return await look_at_endpoint(settings)
@@ -80,8 +80,8 @@ async def _use(settings: ConnectionSettings) -> None:
         await service.stop()
 
 
-def _better_known(
-    error: ConnectError, doubt: ConnectError | None, settings: ConnectionSettings
+def better_known(
+    error: ConnectError, doubt: ConnectError | None, settings: ClientSettings
 ) -> ConnectError:
     """Return what is the matter, by what both the client and the look have seen.
 

@@ -42,18 +42,35 @@ TAKEOVERS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionSettings:
-    """Where to connect to, and as whom. Certificates and key are PEM.
+class ClientSettings:
+    """Where to connect to, and with what. Certificates and key are PEM.
 
     Without a `root_ca` the public certificate authorities are trusted.
     """
 
     endpoint: str
-    thing_name: str
     certificate: bytes = field(repr=False)
     private_key: bytes = field(repr=False)
     root_ca: bytes | None = field(default=None, repr=False)
     port: int = DEFAULT_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings(ClientSettings):
+    """Where to connect to, and as which thing: its name is the client's, too."""
+
+    thing_name: str
+
+
+def timing() -> Timing:
+    """Return how long connections wait for what."""
+    return Timing(
+        keep_alive=KEEP_ALIVE_SECONDS,
+        ping_timeout=PING_TIMEOUT_SECONDS,
+        ack_timeout=ACK_TIMEOUT_SECONDS,
+        connack_timeout=CONNECT_TIMEOUT_SECONDS,
+        stop_timeout=STOP_TIMEOUT_SECONDS,
+    )
 
 
 class Connection:
@@ -152,16 +169,15 @@ class Connection:
     async def _prepare(self) -> MqttConnection:
         """Prepare a connection, in the executor: that reads files and parses keys."""
         loop = asyncio.get_running_loop()
-        timing = Timing(
-            keep_alive=KEEP_ALIVE_SECONDS,
-            ping_timeout=PING_TIMEOUT_SECONDS,
-            ack_timeout=ACK_TIMEOUT_SECONDS,
-            connack_timeout=CONNECT_TIMEOUT_SECONDS,
-            stop_timeout=STOP_TIMEOUT_SECONDS,
-        )
 
         def make() -> MqttConnection:
-            return MqttConnection(self._trusting(), timing, self._received, loop)
+            return MqttConnection(
+                self._trusting(),
+                self._settings.thing_name,
+                timing(),
+                self._received,
+                loop,
+            )
 
         return await loop.run_in_executor(None, make)
 

@@ -17,7 +17,7 @@ import ssl
 from typing import Any, Final
 
 from . import authorities
-from .connection import ALPN_PORT, ConnectionSettings
+from .connection import ALPN_PORT, ClientSettings
 from .errors import (
     ClockError,
     ConnectError,
@@ -87,7 +87,7 @@ class _ClosedError(Exception):
         self.proven = proven
 
 
-async def look_at_endpoint(settings: ConnectionSettings) -> ConnectError | None:
+async def look_at_endpoint(settings: ClientSettings) -> ConnectError | None:
     """Look whether what answers at an endpoint can be AWS IoT.
 
     Returns what most likely is the matter when the client cannot connect all the same, or
@@ -109,7 +109,7 @@ async def look_at_endpoint(settings: ConnectionSettings) -> ConnectError | None:
 
 
 async def _shake_hands(
-    settings: ConnectionSettings, context: ssl.SSLContext
+    settings: ClientSettings, context: ssl.SSLContext
 ) -> ssl.SSLObject:
     """Do a TLS handshake, and return what came out of it.
 
@@ -130,7 +130,7 @@ async def _shake_hands(
 
 
 async def _negotiate(
-    settings: ConnectionSettings,
+    settings: ClientSettings,
     context: ssl.SSLContext,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
@@ -161,7 +161,7 @@ async def _negotiate(
 
 
 async def _connect(
-    settings: ConnectionSettings,
+    settings: ClientSettings,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a connection to an endpoint. Raises EndpointError."""
     where = _where(settings)
@@ -193,7 +193,7 @@ async def _connect(
 
 
 async def _distrust(
-    settings: ConnectionSettings, err: ssl.SSLCertVerificationError
+    settings: ClientSettings, err: ssl.SSLCertVerificationError
 ) -> ServerCertificateError:
     """Return why a server's certificate may not be accepted, or raise it for sure."""
     _LOGGER.debug("%s is not trusted: %s", settings.endpoint, err)
@@ -224,7 +224,7 @@ async def _distrust(
     return error
 
 
-async def _shown_certificate(settings: ConnectionSettings) -> Certificate:
+async def _shown_certificate(settings: ClientSettings) -> Certificate:
     """Return the certificate that a server shows, whatever it is worth.
 
     Python reads only certificates that it trusts: this one is fetched without trust, and
@@ -243,7 +243,7 @@ async def _shown_certificate(settings: ConnectionSettings) -> Certificate:
     return {}
 
 
-def _trusting_context(settings: ConnectionSettings) -> ssl.SSLContext:
+def _trusting_context(settings: ClientSettings) -> ssl.SSLContext:
     """Return how to do TLS as the client does it, with all authorities that it may trust.
 
     Blocks. Raises ssl.SSLError for authorities that cannot be read.
@@ -254,7 +254,7 @@ def _trusting_context(settings: ConnectionSettings) -> ssl.SSLContext:
     )
 
 
-def _context(settings: ConnectionSettings, trusted: str | bytes) -> ssl.SSLContext:
+def _context(settings: ClientSettings, trusted: str | bytes) -> ssl.SSLContext:
     """Return how to do TLS as the client does it, trusting these authorities, PEM or DER.
 
     Blocks. Raises ssl.SSLError for authorities that cannot be read.
@@ -282,7 +282,7 @@ def _present(context: ssl.SSLContext, certificate: bytes, private_key: bytes) ->
         os.close(file)
 
 
-def _closed(settings: ConnectionSettings, err: _ClosedError) -> ConnectError:
+def _closed(settings: ClientSettings, err: _ClosedError) -> ConnectError:
     """Say what the end of a connection within a handshake most likely means."""
     where = _where(settings)
     if not err.heard:
@@ -294,7 +294,7 @@ def _closed(settings: ConnectionSettings, err: _ClosedError) -> ConnectError:
     return EndpointError(f"{where} ends the connection within the TLS handshake")
 
 
-def _tls_error(settings: ConnectionSettings, err: ssl.SSLError) -> ConnectError:
+def _tls_error(settings: ClientSettings, err: ssl.SSLError) -> ConnectError:
     """Say what a failed handshake most likely means."""
     where = _where(settings)
     reason = err.reason or ""
@@ -399,5 +399,5 @@ def _ascii(pem: bytes) -> str:
     return pem.decode("ascii", errors="ignore")
 
 
-def _where(settings: ConnectionSettings) -> str:
+def _where(settings: ClientSettings) -> str:
     return f"{settings.endpoint}:{settings.port}"

@@ -26,7 +26,7 @@ from .errors import (
 from .no_delay import UndelayedSocket
 
 if TYPE_CHECKING:
-    from .connection import ConnectionSettings
+    from .connection import ClientSettings
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -79,14 +79,16 @@ class Timing:
 
 
 class MqttConnection:
-    """One connection as one thing: to be opened once, and closed in the end.
+    """One connection of one client: to be opened once, and closed in the end.
 
-    `lost` is done once it has ended, with the reason.
+    `lost` is done once it has ended, with the reason. `client` is the library's, for its
+    own clients of AWS's services.
     """
 
     def __init__(
         self,
-        settings: ConnectionSettings,
+        settings: ClientSettings,
+        client_id: str,
         timing: Timing,
         on_message: Callable[[str, bytes], None],
         loop: asyncio.AbstractEventLoop,
@@ -99,9 +101,11 @@ class MqttConnection:
         self._where = f"{settings.endpoint}:{settings.port}"
         self._timing = timing
         self._started = False
-        self._events = _Events(settings, on_message, loop)
+        self._events = _Events(settings, client_id, on_message, loop)
         self._socket = UndelayedSocket(settings.port)
-        self._client = _client(settings, timing, self._events, self._socket.options)
+        self.client = _client(
+            settings, client_id, timing, self._events, self._socket.options
+        )
 
     @property
     def lost(self) -> asyncio.Future[Loss]:
@@ -111,7 +115,7 @@ class MqttConnection:
     async def open(self) -> None:
         """Connect. Raises the ConnectError that tells why that was not possible."""
         self._started = True
-        self._client.start()
+        self.client.start()
         opened = self._events.opened
         await asyncio.wait((opened,), timeout=OPEN_TIMEOUT_SECONDS)
         if not opened.done():
@@ -137,7 +141,7 @@ class MqttConnection:
         events.lose(Loss("it was closed"))
         if not self._started:
             return
-        self._client.stop(mqtt5.DisconnectPacket())
+        self.client.stop(mqtt5.DisconnectPacket())
         await asyncio.wait((events.stopped,), timeout=self._timing.stop_timeout)
         if not events.stopped.done():
             _LOGGER.debug("%s: the MQTT client did not stop in time", self._where)
@@ -149,7 +153,7 @@ class MqttConnection:
         refuses the topic.
         """
         packet = mqtt5.PublishPacket(topic=topic, qos=_QOS, payload=payload)
-        completion = await self._acknowledged(self._client.publish, packet)
+        completion = await self._acknowledged(self.client.publish, packet)
         if (code := completion.puback.reason_code) >= _FIRST_FAILURE_CODE:
             if code == mqtt5.PubackReasonCode.NOT_AUTHORIZED:
                 raise NotAuthorizedError("iot:Publish", [topic])
@@ -167,7 +171,7 @@ class MqttConnection:
                 for topic_filter in filters
             ]
         )
-        suback = await self._acknowledged(self._client.subscribe, packet)
+        suback = await self._acknowledged(self.client.subscribe, packet)
         refused = [
             topic_filter
             for topic_filter, code in zip(filters, suback.reason_codes, strict=True)
@@ -227,7 +231,8 @@ class _Events:
 
     def __init__(
         self,
-        settings: ConnectionSettings,
+        settings: ClientSettings,
+        client_id: str,
         on_message: Callable[[str, bytes], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -235,6 +240,7 @@ class _Events:
         self.lost: asyncio.Future[Loss] = loop.create_future()
         self.stopped: asyncio.Future[None] = loop.create_future()
         self._settings = settings
+        self._client_id = client_id
         self._on_message = on_message
         self._loop = loop
 
@@ -265,7 +271,8 @@ class _Events:
 
     def failed(self, data: mqtt5.LifecycleConnectFailureData) -> None:
         """Take it that there is no connection."""
-        _resolve(self.opened, _connect_error(data, self._settings))
+        error = _connect_error(data, self._settings, self._client_id)
+        _resolve(self.opened, error)
 
     def disconnected(self, data: mqtt5.LifecycleDisconnectData) -> None:
         """Take it that the connection has ended."""
@@ -283,7 +290,8 @@ def release_threads() -> None:
 
 
 def _client(
-    settings: ConnectionSettings,
+    settings: ClientSettings,
+    client_id: str,
     timing: Timing,
     events: _Events,
     socket_options: io.SocketOptions,
@@ -295,7 +303,7 @@ def _client(
             endpoint=settings.endpoint,
             port=settings.port,
             ca_bytes=settings.root_ca,
-            client_id=settings.thing_name,
+            client_id=client_id,
             socket_options=socket_options,
             keep_alive_interval_sec=timing.keep_alive,
             ping_timeout_ms=timing.ping_timeout * 1000,
@@ -360,12 +368,12 @@ def _loss(data: mqtt5.LifecycleDisconnectData) -> Loss:
 
 
 def _connect_error(
-    data: mqtt5.LifecycleConnectFailureData, settings: ConnectionSettings
+    data: mqtt5.LifecycleConnectFailureData, settings: ClientSettings, client_id: str
 ) -> ConnectError:
     """Say in words why a connection failed, as far as the client tells it."""
     if (connack := data.connack_packet) is not None:
         if connack.reason_code == mqtt5.ConnectReasonCode.NOT_AUTHORIZED:
-            return NotAuthorizedError("iot:Connect", [f"client/{settings.thing_name}"])
+            return NotAuthorizedError("iot:Connect", [f"client/{client_id}"])
         return ConnectError(
             f"AWS IoT refused the connection: {_reason(connack.reason_code)}"
         )
