@@ -24,7 +24,7 @@ TERMINAL = frozenset(
     {"SUCCEEDED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED", "REMOVED"}
 )
 SETTABLE = frozenset({"IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED"})
-_TOPIC = re.compile(r"\$aws/things/([^/]+)/jobs/(start-next|([^/]+)/update)")
+_TOPIC = re.compile(r"\$aws/things/([^/]+)/jobs/(start-next|\$next/get|([^/]+)/update)")
 _KEY = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 
@@ -258,6 +258,7 @@ class FakeJobsService:
         ) as client:
             await client.subscribe("$aws/things/+/jobs/start-next", qos=1)
             await client.subscribe("$aws/things/+/jobs/+/update", qos=1)
+            await client.subscribe("$aws/things/+/jobs/$next/get", qos=1)
             self._client = client
             self._connected.set()
             for thing_name in {execution.thing_name for execution in self.executions}:
@@ -294,6 +295,8 @@ class FakeJobsService:
                 raise RejectedError(code, "as the test wants it")
             if found[2] == "start-next":
                 answer |= self._start_next(thing_name, request)
+            elif found[2] == "$next/get":
+                answer |= self._peek(thing_name)
             else:
                 answer |= self._update(thing_name, found[3], request)
         except RejectedError as err:
@@ -353,6 +356,11 @@ class FakeJobsService:
             # Starting the first one changes nothing of what is next.
             self._next[thing_name] = first.identity
         return {"execution": first.as_execution()}
+
+    def _peek(self, thing_name: str) -> dict[str, Any]:
+        """Tell of the next job, and leave it as it is."""
+        pending = self._pending(thing_name)
+        return {"execution": pending[0].as_execution()} if pending else {}
 
     def _update(
         self, thing_name: str, job_id: str, request: dict[str, Any]
