@@ -89,6 +89,7 @@ def _state(state: AgentState) -> dict[str, Any]:
         "storage_problem": state.storage_problem,
         "holds": sorted(state.holds),
         "next_window": state.next_window,
+        "waiting": _job(state.waiting),
         "jobs_succeeded": state.jobs_succeeded,
         "jobs_failed": state.jobs_failed,
         "job": _job(state.job),

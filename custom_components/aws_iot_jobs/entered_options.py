@@ -19,6 +19,7 @@ from .const import (
     CONF_INVENTORY,
     CONF_LOG_KIB,
     CONF_OUTAGE_ALLOWANCE,
+    CONF_PEEK,
     CONF_REPORT_VERSIONS,
     CONF_RUN_DOCUMENT,
     CONF_WINDOW_DAYS,
@@ -51,6 +52,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     },
     CONF_REPORT_VERSIONS: True,
     CONF_INVENTORY: False,
+    CONF_PEEK: False,
     CONF_APPROVAL: ApprovalPolicy.NEVER.value,
     CONF_APPROVAL_TIME_LIMIT: {
         "hours": DEFAULT_APPROVAL_TIME_LIMIT // timedelta(hours=1)

@@ -17,6 +17,7 @@ from .const import (
     CONF_HISTORY_DAYS,
     CONF_LOG_KIB,
     CONF_OUTAGE_ALLOWANCE,
+    CONF_PEEK,
     CONF_REPORT_VERSIONS,
     CONF_RUN_DOCUMENT,
     CONF_WINDOW_DAYS,
@@ -58,6 +59,7 @@ def agent_settings(
             options, CONF_APPROVAL_TIME_LIMIT, DEFAULT_APPROVAL_TIME_LIMIT
         ),
         window=maintenance_window(options),
+        peek=bool(options.get(CONF_PEEK, False)),
         fences=fences_of(options),
         now=dt_util.now,
         final_details=_versions(options, agent_version),

@@ -36,6 +36,7 @@ from .const import (
     CONF_INVENTORY,
     CONF_LOG_KIB,
     CONF_OUTAGE_ALLOWANCE,
+    CONF_PEEK,
     CONF_REPORT_VERSIONS,
     CONF_RUN_DOCUMENT,
     CONF_RUNNER,
@@ -127,6 +128,7 @@ _TOWARDS_AWS: _Fields = {
     _defaulted(CONF_OUTAGE_ALLOWANCE): _DURATION,
     _defaulted(CONF_REPORT_VERSIONS): BooleanSelector(),
     _defaulted(CONF_INVENTORY): BooleanSelector(),
+    _defaulted(CONF_PEEK): BooleanSelector(),
 }
 _DOCUMENTS: _Fields = {_defaulted(CONF_RUN_DOCUMENT): BooleanSelector()}
 

@@ -17,6 +17,7 @@ from homeassistant.const import MAX_LENGTH_STATE_STATE, PERCENTAGE, EntityCatego
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
+from homeassistant.util import dt as dt_util
 
 from .aws_iot.model import JobStatus
 from .const import CONF_CERTIFICATE
@@ -58,6 +59,14 @@ def _job_status(state: AgentState) -> str:
     if state.job.approval is not None:
         return Activity.AWAITING_APPROVAL
     return Activity.IN_PROGRESS
+
+
+def _waiting_job(state: AgentState) -> dict[str, Any]:
+    """Return which job waits in AWS's queue while none is taken, where that is known."""
+    if (job := state.waiting) is None:
+        return {}
+    since = dt_util.utc_from_timestamp(job.key.queued_at)
+    return {"waiting_job_id": job.key.job_id, "waiting_since": since}
 
 
 def _job_id(state: AgentState) -> str | None:
@@ -141,6 +150,7 @@ JOB_STATUS = JobsSensorEntityDescription(
     device_class=SensorDeviceClass.ENUM,
     options=list(Activity),
     value_fn=_job_status,
+    attributes_fn=_waiting_job,
     is_told=True,
 )
 

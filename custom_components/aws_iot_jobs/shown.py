@@ -69,6 +69,7 @@ def async_shown_thing(
         "runner": _runner(hass, viewer, entry, coordinator),
         "holds": sorted(state.holds),
         "next_window": time_response(state.next_window),
+        "waiting": _waiting(state.waiting),
         "window": _window(entry),
         "storage_problem": state.storage_problem,
         "run_document": user.is_admin and may_run_documents(entry.options),
@@ -174,6 +175,19 @@ def _entities(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> JsonValueTyp
         entity.translation_key: entity.entity_id
         for entity in entities
         if entity.translation_key is not None and entity.disabled_by is None
+    }
+
+
+def _waiting(job: JobState | None) -> JsonValueType:
+    """Return what is known of a job that AWS has in its queue."""
+    if job is None:
+        return None
+    return {
+        "job_id": job.key.job_id,
+        "execution_number": job.key.execution_number,
+        "queued_at": job.key.queued_at or None,
+        "steps": [without_signatures(step.name) for step in job.steps],
+        "problem": without_signatures(job.reason) or None,
     }
 
 

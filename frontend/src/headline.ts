@@ -140,6 +140,12 @@ function approvalLine(job: Job, { thing, text }: Told, place: Place): string {
 
 /** Why no job is asked for, though nothing is wrong. */
 function heldLine({ thing, text, clock, now }: Told): string | null {
+  if (thing?.waiting) {
+    const job = thing.waiting.job_id;
+    return thing.next_window
+      ? text.get("job_waits_until", { job, when: clock.short(new Date(thing.next_window), now, text) })
+      : text.get("job_waits", { job });
+  }
   if (thing?.holds.includes("backup")) {
     return text.get("backup_is_made");
   }

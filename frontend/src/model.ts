@@ -43,6 +43,8 @@ export interface Thing {
   holds: ("switched_off" | "window" | "backup")[];
   next_window: string | null;
   window: { start: string; end: string } | null;
+  /** What AWS has in its queue while no job is taken, where that may be looked at. */
+  waiting?: { job_id: string; steps: string[]; problem: string | null } | null;
   storage_problem: string | null;
   run_document: boolean;
   may: { control: boolean; administer: boolean };

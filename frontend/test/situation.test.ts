@@ -120,3 +120,11 @@ test("of several things, who wants something comes first, and is open", () => {
   expect((["idle", "offline", "failed", "running", "approval"] as const).map(rankOf)).toEqual([4, 3, 2, 1, 0]);
   expect([opensByItself("approval"), opensByItself("running"), opensByItself("failed")]).toEqual([true, true, false]);
 });
+
+test("what waits in AWS is named while no job is taken", () => {
+  const waiting = { job_id: "job-7", steps: ["Fetch"], problem: null };
+  const held = thing({ holds: ["window"], waiting });
+  expect(headline({ thing: held }).line).toBe("Job job-7 waits in AWS");
+  const next_window = new Date(NOW.getTime() + 3_600_000).toISOString();
+  expect(headline({ thing: { ...held, next_window } }).line).toMatch(/^Job job-7 waits until /);
+});

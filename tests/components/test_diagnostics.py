@@ -86,6 +86,7 @@ async def test_before_any_job(
         "storage_problem": None,
         "holds": [],
         "next_window": None,
+        "waiting": None,
         "jobs_succeeded": 0,
         "jobs_failed": 0,
         "job": None,

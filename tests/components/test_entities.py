@@ -151,6 +151,24 @@ async def test_job_that_waits_for_approval(
     assert _sensor(hass, "job_status").state == "in_progress"
 
 
+async def test_job_that_waits_in_the_queue(
+    hass: HomeAssistant, agent: FakeAgent
+) -> None:
+    """Automations see which one it is, as long as none is taken."""
+    queued_at = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    key = ExecutionKey("job-7", 1, int(queued_at.timestamp()))
+    waiting = JobState(key=key, status=JobStatus.QUEUED)
+    agent.push(AgentState(holds=frozenset({Hold.SWITCHED_OFF}), waiting=waiting))
+    await hass.async_block_till_done()
+    shown = _get(hass, "sensor.thing_1_job_status")
+    assert shown.state == "idle"
+    assert shown.attributes["waiting_job_id"] == "job-7"
+    assert shown.attributes["waiting_since"] == queued_at
+    agent.push(AgentState())
+    await hass.async_block_till_done()
+    assert "waiting_job_id" not in _get(hass, "sensor.thing_1_job_status").attributes
+
+
 async def test_between_two_steps(hass: HomeAssistant, agent: FakeAgent) -> None:
     """Until the next step begins, the one before is shown, with what became of it."""
     agent.push(

@@ -273,6 +273,7 @@ async def test_at_first_everything_is_told(
         "runner": {"kind": "local", "address": None, "problem": None},
         "holds": [],
         "next_window": None,
+        "waiting": None,
         "window": None,
         "storage_problem": None,
         "run_document": False,
@@ -369,6 +370,11 @@ async def test_what_hinders_is_told(
             next_try_at=NOW + timedelta(seconds=40),
             holds=frozenset({Hold.WINDOW, Hold.SWITCHED_OFF}),
             next_window=NOW + timedelta(hours=1),
+            waiting=JobState(
+                key=ExecutionKey("job-7", 1, 1_764_000_000),
+                status=JobStatus.QUEUED,
+                steps=(StepState(name="Fetch"),),
+            ),
             storage_problem="/config: No space left on device",
         )
     )
@@ -381,6 +387,13 @@ async def test_what_hinders_is_told(
     assert thing["holds"] == ["switched_off", "window"]
     assert thing["next_window"] == (NOW + timedelta(hours=1)).isoformat()
     assert thing["window"] == {"start": "02:00:00", "end": "05:00:00"}
+    assert thing["waiting"] == {
+        "job_id": "job-7",
+        "execution_number": 1,
+        "queued_at": 1_764_000_000,
+        "steps": ["Fetch"],
+        "problem": None,
+    }
     assert thing["storage_problem"] == "/config: No space left on device"
 
 

@@ -59,6 +59,10 @@ function problemNote({ store, text, act }: View): Note | null {
   };
 }
 
+function offText({ thing, text }: View): string {
+  return thing?.waiting ? text.get("off_waiting", { job: thing.waiting.job_id }) : text.get("off_text");
+}
+
 function situationNote(view: View): Note | null {
   const { situation, text, thing, home } = view;
   const settings = (words: string, path: string, name: string) =>
@@ -95,7 +99,7 @@ function situationNote(view: View): Note | null {
       return situation.job && failureNote(view, situation.job);
     case "switched_off":
       return {
-        ...plain("", mdiPauseCircleOutline, text.get("off_title"), [text.get("off_text")]),
+        ...plain("", mdiPauseCircleOutline, text.get("off_title"), [offText(view)]),
         buttons: [mayControl(view) ? takeJobsButton(view) : null],
       };
     default:
