@@ -25,6 +25,7 @@ from .const import (
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .credentials import check_fit
 from .device import async_get_device_info
+from .enrolment_store import PendingEnrolmentStore, async_forget_when_saved
 from .errors import InvalidInputError
 from .expiry import async_watch_expiry
 from .facts import async_get_facts
@@ -79,6 +80,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> bool:
     """Set up a thing. Its agent connects by itself, whenever AWS IoT can be reached."""
+    await async_forget_when_saved(hass, entry)
     thing_name = entry.data[CONF_THING_NAME]
     secrets = await SecretStore(hass, thing_name).async_load()
     settings = await _async_get_settings(hass, entry, secrets)
@@ -153,6 +155,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
     ThingIssues(hass, entry).async_clear(*Issue)
     await _async_leave_runner(hass, entry)
     await SecretStore(hass, thing_name).async_remove()
+    await PendingEnrolmentStore(hass).async_forget(entry)
     await hass.async_add_executor_job(remove_thing_directory, hass, thing_name)
     if not hass.config_entries.async_entries(DOMAIN, include_ignore=False):
         await async_withdraw_card(hass)

@@ -1,11 +1,13 @@
-"""One file with all that a thing needs: AWS's connection kit, or a bundle of our own.
+"""One file with all that a dialog needs: AWS's connection kit, or a bundle of our own.
+
+A bundle of our own is for one thing, or a claim with which homes enrol.
 
 docs/bundle.md has the format. What is in a file is told by what it holds; names of files are
 asked only where AWS tells the thing's name in no other way. Everything is read in memory,
 within limits. It computes, so it is not for the event loop.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 import json
@@ -23,13 +25,18 @@ from .aws_iot.authorities import is_amazons
 from .const import (
     CONF_BUNDLE,
     CONF_CERTIFICATE,
+    CONF_CLAIM_CERTIFICATE,
+    CONF_CLAIM_PRIVATE_KEY,
     CONF_ENDPOINT,
+    CONF_PARAMETERS,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_TEMPLATE,
     CONF_THING_NAME,
 )
 from .credential_files import MAX_FILE_BYTES, FileKind, Finding, look_into
 from .errors import InvalidInputError
+from .parameters import as_lines
 from .pem import decode
 from .uploads import UploadedFile
 
@@ -68,6 +75,13 @@ _FIELDS = {
     "port": CONF_PORT,
     "thingname": CONF_THING_NAME,
     "thing": CONF_THING_NAME,
+    "template": CONF_TEMPLATE,
+    "templatename": CONF_TEMPLATE,
+    "parameters": CONF_PARAMETERS,
+    "claimcertificate": CONF_CLAIM_CERTIFICATE,
+    "claimcertificatepem": CONF_CLAIM_CERTIFICATE,
+    "claimprivatekey": CONF_CLAIM_PRIVATE_KEY,
+    "claimprivatekeypem": CONF_CLAIM_PRIVATE_KEY,
     "certificate": CONF_CERTIFICATE,
     "certificatepem": CONF_CERTIFICATE,
     "cert": CONF_CERTIFICATE,
@@ -78,7 +92,19 @@ _FIELDS = {
     "rootcapem": CONF_ROOT_CA,
     "ca": CONF_ROOT_CA,
 }
-_FILES = {CONF_CERTIFICATE, CONF_PRIVATE_KEY, CONF_ROOT_CA}
+_TEXTS = {CONF_ENDPOINT, CONF_THING_NAME, CONF_TEMPLATE}
+_FILES = {
+    CONF_CERTIFICATE,
+    CONF_PRIVATE_KEY,
+    CONF_CLAIM_CERTIFICATE,
+    CONF_CLAIM_PRIVATE_KEY,
+    CONF_ROOT_CA,
+}
+_OF_A_CLAIM = {
+    CONF_CERTIFICATE: CONF_CLAIM_CERTIFICATE,
+    CONF_PRIVATE_KEY: CONF_CLAIM_PRIVATE_KEY,
+}
+"""Which fields of a claim what does not say whose it is would be for."""
 _NOT_IN_A_WORD = re.compile(r"[^a-z0-9]")
 
 
@@ -91,7 +117,7 @@ class Bundle:
 
 
 def read_bundle(file: UploadedFile) -> Bundle:
-    """Return what a file has for the form of a thing.
+    """Return what a file has for the form of a thing, or of a claim.
 
     Raises InvalidInputError for one that is no bundle, or that has nothing of use.
     """
@@ -104,6 +130,34 @@ def read_bundle(file: UploadedFile) -> Bundle:
     if not found.texts and not found.files:
         raise _refusal("bundle_without_contents")
     return _without_amazons_authority(found)
+
+
+def fitting(bundle: Bundle, fields: Collection[str]) -> Bundle:
+    """Return what a bundle has for a form with these fields.
+
+    In the form of a claim, a certificate and a key of which it is not said whose they are
+    are the claim's: AWS prints them so. Raises InvalidInputError for a claim where a thing
+    is asked for, and the other way round.
+    """
+    if CONF_CLAIM_CERTIFICATE not in fields:
+        if not bundle.files.keys().isdisjoint(_OF_A_CLAIM.values()):
+            raise _refusal("bundle_is_claim")
+        return bundle
+    if thing_name := bundle.texts.get(CONF_THING_NAME):
+        raise InvalidInputError(
+            {CONF_BUNDLE: "bundle_of_a_thing"}, other_thing=thing_name
+        )
+    files = {
+        _OF_A_CLAIM.get(field, field): file for field, file in bundle.files.items()
+    }
+    # What says that it is the claim's counts more.
+    return Bundle(texts=bundle.texts, files=files | _only_claims(bundle.files))
+
+
+def _only_claims(files: Mapping[str, UploadedFile]) -> dict[str, UploadedFile]:
+    return {
+        field: file for field, file in files.items() if field in _OF_A_CLAIM.values()
+    }
 
 
 def _of_file(file: UploadedFile) -> Bundle:
@@ -242,7 +296,7 @@ def _of_json(data: Mapping[str, Any], name: str) -> Bundle:
     texts: dict[str, Any] = {}
     files: dict[str, UploadedFile] = {}
     for key, value in _pairs(data):
-        found = _FIELDS.get(_NOT_IN_A_WORD.sub("", key.lower()))
+        found = _field(key)
         if (
             found == CONF_PORT
             and isinstance(value, int)
@@ -251,8 +305,10 @@ def _of_json(data: Mapping[str, Any], name: str) -> Bundle:
             texts.setdefault(found, value)
         elif found in _FILES and isinstance(value, str) and "-----BEGIN" in value:
             files.setdefault(found, UploadedFile(name, value.encode()))
-        elif found in {CONF_ENDPOINT, CONF_THING_NAME} and isinstance(value, str):
+        elif found in _TEXTS and isinstance(value, str):
             texts.setdefault(found, value.strip())
+        elif found == CONF_PARAMETERS:
+            texts.setdefault(found, _lines(value))
     return Bundle(
         texts={field: text for field, text in texts.items() if text}, files=files
     )
@@ -262,9 +318,25 @@ def _pairs(data: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, Any]]
     """Yield the pairs of an object, then those of the objects in it."""
     yield from data.items()
     if depth < _MAX_DEPTH:
-        for value in data.values():
-            if isinstance(value, dict):
+        for key, value in data.items():
+            # The names in the parameters of a template are anybody's.
+            if isinstance(value, dict) and _field(key) != CONF_PARAMETERS:
                 yield from _pairs(value, depth + 1)
+
+
+def _field(key: str) -> str | None:
+    """Return the field that a name in JSON is for."""
+    return _FIELDS.get(_NOT_IN_A_WORD.sub("", key.lower()))
+
+
+def _lines(parameters: Any) -> str:
+    """Return parameters as they are entered. Raises InvalidInputError."""
+    try:
+        return as_lines(
+            parameters if isinstance(parameters, dict) else {"": parameters}
+        )
+    except ValueError as err:
+        raise _refusal("bundle_parameters") from err
 
 
 def _without_amazons_authority(bundle: Bundle) -> Bundle:

@@ -19,6 +19,7 @@ from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 
 from . import config_forms
 from .app_flow import AppSteps
+from .claim_flow import ClaimSteps
 from .const import (
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
@@ -38,7 +39,6 @@ from .places.app import address_of, async_follow, is_app
 from .places.runners import RunnerKind, RunnerSettings
 from .runner.client import RunnerAddress
 from .storage import SecretStore, default_handler_directory
-from .thing_flow import ThingSteps
 from .validation import (
     async_check_runner,
     async_install_samples,
@@ -47,19 +47,20 @@ from .validation import (
 )
 
 
-class AwsIotJobsConfigFlow(ThingSteps, AppSteps, FenceSteps, domain=DOMAIN):
+class AwsIotJobsConfigFlow(ClaimSteps, AppSteps, FenceSteps, domain=DOMAIN):
     """Adds a thing, and keeps its certificate and settings up to date.
 
-    First it asks how the thing connects, and tries it (ThingSteps), then where handlers run:
-    in the app (AppSteps), in Home Assistant itself, or by a runner at an address, and, where
-    there is a Supervisor, what jobs may do there (FenceSteps).
+    First it asks how the thing connects, and tries it (ThingSteps), or has a claim make it a
+    thing (ClaimSteps). Then it asks where handlers run: in the app (AppSteps), in Home
+    Assistant itself, or by a runner at an address, and, where there is a Supervisor, what
+    jobs may do there (FenceSteps).
     """
 
     VERSION = 1
 
     def __init__(self) -> None:
         """Begin."""
-        ThingSteps.__init__(self)
+        ClaimSteps.__init__(self)
         AppSteps.__init__(self)
         self._place: tuple[RunnerSettings, Mapping[str, Any]] | None = None
 
@@ -76,7 +77,15 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, FenceSteps, domain=DOMAIN):
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Add a thing: first, how it connects."""
+        """Add a thing: with a certificate that there is, or with a claim that makes one."""
+        return self.async_show_menu(
+            step_id="user", menu_options=["certificate", "claim"]
+        )
+
+    async def async_step_certificate(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add a thing that has a certificate."""
         return await self.async_ask(config_forms.THING, user_input)
 
     @override
@@ -133,6 +142,7 @@ class AwsIotJobsConfigFlow(ThingSteps, AppSteps, FenceSteps, domain=DOMAIN):
         entry = self._get_reconfigure_entry()
         return await self.async_ask(config_forms.CONNECTION, user_input, entry)
 
+    @override
     async def async_step_checked(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:

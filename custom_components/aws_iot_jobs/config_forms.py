@@ -21,12 +21,16 @@ from .aws_iot.connection import DEFAULT_PORT
 from .const import (
     CONF_BUNDLE,
     CONF_CERTIFICATE,
+    CONF_CLAIM_CERTIFICATE,
+    CONF_CLAIM_PRIVATE_KEY,
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
+    CONF_PARAMETERS,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
     CONF_RUNNER_TOKEN,
+    CONF_TEMPLATE,
     CONF_THING_NAME,
 )
 from .forms import Form, folded
@@ -44,6 +48,7 @@ class _TakenBackFile(FileSelector):
 
 
 _TEXT = TextSelector()
+_LINES = TextSelector(TextSelectorConfig(multiline=True))
 _TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
 _PORT = NumberSelector(NumberSelectorConfig(mode=NumberSelectorMode.BOX))
 _BUNDLE_FILE = FileSelector(
@@ -68,7 +73,7 @@ _MORE = folded(
 # A bundle may have any of these, so none is required to submit the form. Fields for files are
 # high: what is wrong at the fields before them is seen without scrolling.
 THING = Form(
-    "user",
+    "certificate",
     probatio.Schema(
         {
             probatio.Optional(CONF_BUNDLE): _BUNDLE_FILE,
@@ -77,6 +82,20 @@ THING = Form(
             probatio.Required(SECTION_MORE): _MORE,
             probatio.Optional(CONF_CERTIFICATE): _CERTIFICATE_FILE,
             probatio.Optional(CONF_PRIVATE_KEY): _PRIVATE_KEY_FILE,
+        }
+    ),
+)
+CLAIM = Form(
+    "claim",
+    probatio.Schema(
+        {
+            probatio.Optional(CONF_BUNDLE): _BUNDLE_FILE,
+            probatio.Optional(CONF_ENDPOINT): _TEXT,
+            probatio.Optional(CONF_TEMPLATE): _TEXT,
+            probatio.Optional(CONF_PARAMETERS): _LINES,
+            probatio.Required(SECTION_MORE): _MORE,
+            probatio.Optional(CONF_CLAIM_CERTIFICATE): _CERTIFICATE_FILE,
+            probatio.Optional(CONF_CLAIM_PRIVATE_KEY): _PRIVATE_KEY_FILE,
         }
     ),
 )

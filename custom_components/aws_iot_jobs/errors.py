@@ -28,3 +28,10 @@ class InvalidInputError(Exception):
             errors |= fault.errors
             placeholders |= fault.placeholders
         return cls(errors, **placeholders)
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """Return the same about fields that have other names."""
+        errors = {
+            names.get(field, field): error for field, error in self.errors.items()
+        }
+        return type(self)(errors, **self.placeholders)

@@ -10,7 +10,7 @@ from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
 
 from .aws_iot.connection import DEFAULT_PORT
-from .checks import Check, async_begin_check, async_end_check, async_outcome
+from .checks import async_begin_check
 from .config_forms import EXAMPLE_ENDPOINT
 from .const import CONF_ENDPOINT, CONF_THING_NAME
 from .coordinator import AwsIotJobsConfigEntry
@@ -20,6 +20,7 @@ from .progress import async_shown
 from .settings import ThingSettings
 from .storage import SecretStore
 from .thing_form import ThingForm
+from .turns import async_end, async_outcome
 from .validation import async_read_input
 
 
@@ -36,12 +37,18 @@ class ThingSteps(ConfigFlow):
         self._asking: Form | None = None
         self._entered = ThingForm({})
         self._fault: InvalidInputError | None = None
-        self._check: Check | None = None
+        self._turn: asyncio.Task[Any] | None = None
         self._outcome: asyncio.Task[InvalidInputError | None] | None = None
 
     @abstractmethod
     async def async_take_name(self, thing_name: str) -> None:
         """Let this dialog be the one that is about a thing. Raises AbortFlow."""
+
+    @abstractmethod
+    async def async_step_checked(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on when the thing can connect."""
 
     async def async_ask(
         self,
@@ -63,7 +70,8 @@ class ThingSteps(ConfigFlow):
             except InvalidInputError as fault:
                 self._tell(fault)
             else:
-                self._begin_check(self.settings, entry)
+                check = async_begin_check(self.hass, self.settings, entry)
+                self._wait_for(check, if_ended="check_ended")
                 return await self.async_step_check()
         return self._show(form, entry)
 
@@ -72,30 +80,20 @@ class ThingSteps(ConfigFlow):
     ) -> ConfigFlowResult:
         """Connect as the thing, and show that it lasts."""
         assert self.settings is not None
-        assert self._outcome is not None
-        assert self._asking is not None
-        if not self._outcome.done():
-            return self.async_show_progress(
-                step_id="check",
-                progress_action="check",
-                progress_task=self._outcome,
-                description_placeholders={
-                    "endpoint": self.settings.endpoint,
-                    "thing_name": self.settings.thing_name,
-                },
-            )
-        if (fault := self._outcome.result()) is not None:
-            self._tell(fault)
-            return self.async_show_progress_done(next_step_id=self._asking.step_id)
-        return self.async_show_progress_done(next_step_id="checked")
+        return self._show_progress(
+            "check",
+            then="checked",
+            endpoint=self.settings.endpoint,
+            thing_name=self.settings.thing_name,
+        )
 
     @callback
     @override
     def async_remove(self) -> None:
         """End what a dialog that is closed, or left for another, still does."""
         self._removed = True
-        if self._check is not None:
-            async_end_check(self._check)
+        if self._turn is not None:
+            async_end(self._turn)
 
     def _begin(self, form: Form, entry: AwsIotJobsConfigEntry | None) -> None:
         self._asking = form
@@ -107,15 +105,31 @@ class ThingSteps(ConfigFlow):
             {field: entry.data[field] for field in shown}, entry.data[CONF_THING_NAME]
         )
 
-    def _begin_check(
-        self, settings: ThingSettings, entry: AwsIotJobsConfigEntry | None
-    ) -> None:
-        self._check = async_begin_check(self.hass, settings, entry)
-        # Home Assistant cancels what it waits for when the dialog ends. A check is ended with
+    def _wait_for(self, turn: asyncio.Task[Any], *, if_ended: str) -> None:
+        self._turn = turn
+        # Home Assistant cancels what it waits for when the dialog ends. A turn is ended with
         # more care: it disconnects first.
         self._outcome = self.hass.async_create_task(
-            async_shown(async_outcome(self._check))
+            async_shown(async_outcome(turn, if_ended=if_ended))
         )
+
+    def _show_progress(
+        self, step_id: str, then: str, **placeholders: str
+    ) -> ConfigFlowResult:
+        """Show that the work of a step lasts; then go on, or tell what is wrong."""
+        assert self._outcome is not None
+        assert self._asking is not None
+        if not self._outcome.done():
+            return self.async_show_progress(
+                step_id=step_id,
+                progress_action=step_id,
+                progress_task=self._outcome,
+                description_placeholders=placeholders,
+            )
+        if (fault := self._outcome.result()) is not None:
+            self._tell(fault)
+            then = self._asking.step_id
+        return self.async_show_progress_done(next_step_id=then)
 
     async def _async_read(
         self,
@@ -141,9 +155,9 @@ class ThingSteps(ConfigFlow):
         self._entered.forget_files(fault.errors)
 
     def _show(
-        self, form: Form, entry: AwsIotJobsConfigEntry | None
+        self, form: Form, entry: AwsIotJobsConfigEntry | None, **placeholders: str
     ) -> ConfigFlowResult:
-        placeholders = {"example_endpoint": EXAMPLE_ENDPOINT}
+        placeholders["example_endpoint"] = EXAMPLE_ENDPOINT
         if entry is not None:
             placeholders["thing_name"] = entry.data[CONF_THING_NAME]
         return form.show(

@@ -1,4 +1,4 @@
-"""What a user has entered into the form of a thing, over all its submissions.
+"""What a user has entered into the form of a thing or of a claim, over all its submissions.
 
 A form that had a fault comes back. By then Home Assistant has given out the uploads, and the
 page has forgotten their names: both are kept here. What is wrong is forgotten.
@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
 
-from .bundle import Bundle, read_bundle
+from .bundle import Bundle, fitting, read_bundle
 from .const import (
     CONF_BUNDLE,
     CONF_CERTIFICATE,
+    CONF_CLAIM_CERTIFICATE,
+    CONF_CLAIM_PRIVATE_KEY,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
     CONF_THING_NAME,
@@ -20,7 +22,14 @@ from .const import (
 from .errors import InvalidInputError
 from .uploads import UploadedFile, async_take_upload
 
-FILE_FIELDS: Final = (CONF_BUNDLE, CONF_CERTIFICATE, CONF_PRIVATE_KEY, CONF_ROOT_CA)
+FILE_FIELDS: Final = (
+    CONF_BUNDLE,
+    CONF_CERTIFICATE,
+    CONF_PRIVATE_KEY,
+    CONF_CLAIM_CERTIFICATE,
+    CONF_CLAIM_PRIVATE_KEY,
+    CONF_ROOT_CA,
+)
 
 
 class ThingForm:
@@ -43,7 +52,7 @@ class ThingForm:
         """
         faults: list[InvalidInputError] = []
         uploads = await self._async_take_uploads(hass, entered, faults)
-        bundle = await self._async_open_bundle(hass, uploads, faults)
+        bundle = await self._async_open_bundle(hass, uploads, fields, faults)
         texts = {field: entered[field] for field in entered if field not in FILE_FIELDS}
         changed = {
             field: text
@@ -83,13 +92,16 @@ class ThingForm:
         self,
         hass: HomeAssistant,
         uploads: dict[str, UploadedFile],
+        fields: Collection[str],
         faults: list[InvalidInputError],
     ) -> Bundle:
         """Return what an uploaded bundle has. One that is of no use here is dropped."""
         if (file := uploads.get(CONF_BUNDLE)) is None:
             return Bundle()
         try:
-            bundle = await hass.async_add_executor_job(read_bundle, file)
+            bundle = fitting(
+                await hass.async_add_executor_job(read_bundle, file), fields
+            )
             self._check_thing(bundle)
         except InvalidInputError as fault:
             faults.append(fault)

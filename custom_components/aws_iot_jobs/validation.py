@@ -1,10 +1,10 @@
 """Whether what a user enters works: each field, all together, and with AWS IoT."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import logging
 from pathlib import Path
 import re
-from typing import Any
+from typing import Any, Final
 
 from yarl import URL
 
@@ -32,13 +32,16 @@ from .const import (
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
+    CONF_PARAMETERS,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
     CONF_RUNNER_TOKEN,
+    CONF_TEMPLATE,
     CONF_THING_NAME,
 )
 from .credentials import READERS, check_fit, check_validity, pair_up
 from .errors import InvalidInputError
+from .parameters import read_parameters
 from .places.runners import async_ask
 from .places.samples import install_samples
 from .runner.client import (
@@ -56,9 +59,10 @@ _LOGGER = logging.getLogger(__name__)
 
 _SCHEME = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
+_TEMPLATE = re.compile(r"[a-zA-Z0-9_-]{1,36}")
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
-_NEEDED = (CONF_ENDPOINT, CONF_THING_NAME, CONF_CERTIFICATE, CONF_PRIVATE_KEY)
+_NEEDED: Final = (CONF_ENDPOINT, CONF_THING_NAME, CONF_CERTIFICATE, CONF_PRIVATE_KEY)
 
 _CONNECTION_FAULTS: tuple[tuple[type[AwsIotError], str, str], ...] = (
     (UnknownHostError, CONF_ENDPOINT, "endpoint_unknown"),
@@ -84,11 +88,14 @@ _RUNNER_FAULTS: tuple[tuple[type[RunnerError], str, str], ...] = (
 
 
 async def async_read_input(
-    hass: HomeAssistant, entered: Mapping[str, Any], known: Mapping[str, Any]
+    hass: HomeAssistant,
+    entered: Mapping[str, Any],
+    known: Mapping[str, Any],
+    needed: Iterable[str] = _NEEDED,
 ) -> dict[str, Any]:
     """Return what was entered, each well-formed, over what is `known`.
 
-    Files are bytes. Raises InvalidInputError for all fields at once.
+    Files are bytes. Certificate and private key are among what is `needed`. Raises InvalidInputError for all fields at once.
     """
     values = dict(known)
     faults: list[InvalidInputError] = []
@@ -99,7 +106,7 @@ async def async_read_input(
             faults.append(fault)
     faults += (
         _missing(field, known)
-        for field in _NEEDED
+        for field in needed
         if entered.get(field) in {None, ""} and not known.get(field)
     )
     if faults:
@@ -127,12 +134,20 @@ async def async_check_settings(hass: HomeAssistant, settings: ThingSettings) -> 
     except NotAuthorizedError as err:
         raise _not_authorized(err, settings.thing_name) from err
     except AwsIotError as err:
-        raise _connection_fault(err) from err
+        raise connection_fault(err) from err
     except InvalidInputError:
         raise
     except Exception as err:
         _LOGGER.exception("Unexpected exception")
         raise InvalidInputError({"base": "unknown"}) from err
+
+
+def connection_fault(err: AwsIotError) -> InvalidInputError:
+    """Say what is wrong with a connection, at the field that it is about."""
+    field, key = next(
+        (field, key) for kind, field, key in _CONNECTION_FAULTS if isinstance(err, kind)
+    )
+    return InvalidInputError({field: key}, reason=str(err).rstrip("."))
 
 
 async def _async_check_validity(hass: HomeAssistant, settings: ThingSettings) -> None:
@@ -247,6 +262,14 @@ def read_thing_name(text: str) -> str:
     return name
 
 
+def read_template(text: str) -> str:
+    """Return the name of a provisioning template, also of its ARN. Raises InvalidInputError."""
+    name = text.strip().rpartition(":provisioningtemplate/")[2]
+    if not _TEMPLATE.fullmatch(name):
+        raise InvalidInputError({CONF_TEMPLATE: "invalid_template"})
+    return name
+
+
 async def _async_read_field(hass: HomeAssistant, field: str, value: Any) -> Any:
     if field in READERS:
         return await hass.async_add_executor_job(READERS[field], value)
@@ -257,6 +280,8 @@ _TEXT_READERS: Mapping[str, Callable[[Any], Any]] = {
     CONF_ENDPOINT: read_endpoint,
     CONF_PORT: read_port,
     CONF_THING_NAME: read_thing_name,
+    CONF_TEMPLATE: read_template,
+    CONF_PARAMETERS: read_parameters,
 }
 """What reads the other fields."""
 
@@ -278,10 +303,3 @@ def _not_authorized(err: NotAuthorizedError, thing_name: str) -> InvalidInputErr
         action=err.action,
         resources=", ".join(err.resources),
     )
-
-
-def _connection_fault(err: AwsIotError) -> InvalidInputError:
-    field, key = next(
-        (field, key) for kind, field, key in _CONNECTION_FAULTS if isinstance(err, kind)
-    )
-    return InvalidInputError({field: key}, reason=str(err).rstrip("."))

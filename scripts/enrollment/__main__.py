@@ -5,8 +5,9 @@ import sys
 
 from .bundle_command import BUNDLE
 from .command import EnrollmentError
+from .home_command import HOME
 
-COMMANDS = {"bundle": BUNDLE}
+COMMANDS = {"bundle": BUNDLE, "home": HOME}
 
 
 def main() -> int:

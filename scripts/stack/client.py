@@ -23,7 +23,12 @@ class State:
 
 
 class RequestError(Exception):
-    """Home Assistant refused a request; the message has its answer."""
+    """Home Assistant refused a request; the message has its answer, `status` the HTTP one."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """Take what it has said."""
+        super().__init__(message)
+        self.status = status
 
 
 class Client:
@@ -65,7 +70,8 @@ class Client:
             method, path, headers=headers, **options
         ) as answer:
             if not answer.ok:
-                raise RequestError(f"{path}: {answer.status} {await answer.text()}")
+                said = f"{path}: {answer.status} {await answer.text()}"
+                raise RequestError(said, answer.status)
             return await answer.json()
 
     async def call(self, command: str, **fields: Any) -> Any:

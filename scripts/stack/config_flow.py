@@ -49,11 +49,14 @@ async def add_integration(
     domain: str,
     fields: Mapping[str, Any],
     choices: Collection[str] = (),
+    *,
+    progress_seconds: float = PROGRESS_SECONDS,
 ) -> Entry:
     """Fill in an integration's dialog and return the entry that it makes.
 
     `fields` are those of all its forms by their names; in a menu, the step that is in
-    `choices` is taken, else the first. Raises ConfigFlowError if it does not make an entry.
+    `choices` is taken, else the first. Raises ConfigFlowError if it does not make an entry,
+    TimeoutError if it shows for longer than `progress_seconds` that something lasts.
     """
     answer = await client.request("POST", FLOW_PATH, json={"handler": domain})
     seen: set[str] = set()
@@ -62,7 +65,7 @@ async def add_integration(
         flow = f"{FLOW_PATH}/{answer['flow_id']}"
         values = await _values(client, answer, fields, choices)
         answer = await client.request("POST", flow, json=values)
-        async with asyncio.timeout(PROGRESS_SECONDS):
+        async with asyncio.timeout(progress_seconds):
             while answer["type"] == "progress":
                 await asyncio.sleep(PROGRESS_POLL_SECONDS)
                 answer = await client.request("GET", flow)
@@ -173,7 +176,17 @@ async def _complaints(
             translations.get(f"component.{domain}.config.{key}", key), placeholders
         )
         for name, key in keys.items()
-    } or {"base": f"the dialog asks for more, at its step {answer.get('step_id')!r}"}
+    } or {"base": _step(domain, answer, translations)}
+
+
+def _step(
+    domain: str, answer: Mapping[str, Any], translations: Mapping[str, str]
+) -> str:
+    """Return what the dialog says at the step where it does not go on."""
+    step = answer.get("step_id")
+    said = translations.get(f"component.{domain}.config.step.{step}.description", "")
+    words = _fill(said, answer.get("description_placeholders") or {})
+    return f"the dialog asks for more, at its step {step!r}{words and f': {words}'}"
 
 
 def _fill(words: str, placeholders: Mapping[str, str]) -> str:

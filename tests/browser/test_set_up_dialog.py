@@ -51,6 +51,7 @@ class Dialog:
             f"{self.home.url}/config/integrations/dashboard/add?domain={DOMAIN}"
         )
         await self.page.get_by_role("button", name="OK").click()
+        await self.page.get_by_text("This home's certificate").click()
         await expect(self.field("text", 0)).to_be_visible()
 
     def field(self, kind: str, place: int) -> Locator:

@@ -30,6 +30,7 @@ from custom_components.aws_iot_jobs.storage import SecretStore
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_PORT
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import Store
 from homeassistant.setup import async_setup_component
 
 from ..broker import Broker
@@ -40,6 +41,11 @@ from .fake_agent import FakeAgent
 
 THING = "thing-1"
 ENDPOINT = "account-ats.iot.eu-central-1.amazonaws.com"
+
+_REAL_STORE = {
+    name: getattr(Store, name)
+    for name in ("_async_load", "_async_write_data", "async_remove")
+}
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +73,18 @@ def integration_in_reach(
     pytest_socket.socket_allow_hosts(
         ["127.0.0.1", "localhost", "::1"], allow_unix_socket=True
     )
+
+
+@pytest.fixture
+def storage_on_disk(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> Iterator[Path]:
+    """Have Home Assistant store to disk, which it does not do in other tests."""
+    # Undone before the other tests' way, which is below.
+    with pytest.MonkeyPatch.context() as patched:
+        for name, method in _REAL_STORE.items():
+            patched.setattr(Store, name, method)
+        yield Path(hass.config.path(".storage"))
 
 
 @pytest.fixture

@@ -34,13 +34,22 @@ class Upload(Protocol):
         """Upload."""
 
 
-async def begin(hass: HomeAssistant) -> ConfigFlowResult:
-    """Begin to add a thing."""
-    flow = await hass.config_entries.flow.async_init(
+async def begin(hass: HomeAssistant, way: str = "certificate") -> ConfigFlowResult:
+    """Begin to add a thing: with its certificate, or with a claim."""
+    menu = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
+    return await begin_with(hass, menu, way)
+
+
+async def begin_with(
+    hass: HomeAssistant, menu: ConfigFlowResult, way: str = "certificate"
+) -> ConfigFlowResult:
+    """Choose the way in which a thing is added."""
+    assert (menu["type"], menu["step_id"]) == (FlowResultType.MENU, "user")
+    flow = await choose(hass, menu, way)
     assert flow["type"] is FlowResultType.FORM
-    assert flow["step_id"] == "user"
+    assert flow["step_id"] == way
     assert not flow["errors"]
     return flow
 

@@ -16,9 +16,13 @@ from custom_components.aws_iot_jobs.bundle import MAX_MEMBERS, read_bundle
 from custom_components.aws_iot_jobs.const import (
     CONF_BUNDLE,
     CONF_CERTIFICATE,
+    CONF_CLAIM_CERTIFICATE,
+    CONF_CLAIM_PRIVATE_KEY,
     CONF_ENDPOINT,
+    CONF_PARAMETERS,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_TEMPLATE,
     CONF_THING_NAME,
 )
 from custom_components.aws_iot_jobs.credential_files import MAX_FILE_BYTES
@@ -34,6 +38,7 @@ from .conftest import ENDPOINT, THING
 from .dialog import (
     Upload,
     add,
+    begin,
     connection,
     errors,
     private_key,
@@ -450,3 +455,86 @@ def test_deep_json(credentials: Credentials) -> None:
     for _ in range(10):
         data = {"more": data}
     assert _refused(json.dumps(data).encode()) == "bundle_without_contents"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("claimCertificate", "claimPrivateKey", "template"),
+        ("claim_certificate_pem", "claim-private-key-pem", "templateName"),
+        ("CLAIM CERTIFICATE", "Claim Private Key", "template_name"),
+    ],
+)
+def test_claim_in_json(names: tuple[str, str, str], pair: dict[str, bytes]) -> None:
+    """A claim has names of its own; those of parameters are anybody's."""
+    certificate, key, template = names
+    data = {
+        certificate: pair[CONF_CERTIFICATE].decode(),
+        key: pair[CONF_PRIVATE_KEY].decode(),
+        template: "homes",
+        "parameters": {"Port": "1", "ThingName": "x", "endpoint": "y=z"},
+    }
+    claim = {
+        CONF_CLAIM_CERTIFICATE: pair[CONF_CERTIFICATE],
+        CONF_CLAIM_PRIVATE_KEY: pair[CONF_PRIVATE_KEY],
+    }
+    assert _read(json.dumps(data).encode()) == claim | {
+        CONF_TEMPLATE: "homes",
+        CONF_PARAMETERS: "Port=1\nThingName=x\nendpoint=y=z",
+    }
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["Site=north", ["Site"], {"Site": 1}, {"": "x"}, {"Site": "a\nb"}, {"a=b": "c"}],
+)
+def test_parameters_that_are_none(parameters: Any) -> None:
+    """What cannot be entered is no parameter."""
+    data = {"template": "homes", "parameters": parameters}
+    assert _refused(json.dumps(data).encode()) == "bundle_parameters"
+
+
+async def test_claim_as_aws_prints_it(
+    hass: HomeAssistant, upload: Upload, pair: dict[str, bytes]
+) -> None:
+    """A claim for five minutes is taken as the AWS CLI prints it."""
+    printed = {
+        "certificateId": "a1b2",
+        "certificatePem": pair[CONF_CERTIFICATE].decode(),
+        "keyPair": {
+            "PublicKey": PUBLIC_KEY,
+            "PrivateKey": pair[CONF_PRIVATE_KEY].decode(),
+        },
+        "expiration": "2026-10-04T12:00:00+00:00",
+    }
+    form = {CONF_BUNDLE: await upload(json.dumps(printed).encode(), "claim.json")}
+    result = await submit(hass, await begin(hass, "claim"), form)
+    assert errors(result) == {CONF_ENDPOINT: "missing", CONF_TEMPLATE: "missing"}
+    assert shown_files(result) == dict.fromkeys(
+        (CONF_BUNDLE, CONF_CLAIM_CERTIFICATE, CONF_CLAIM_PRIVATE_KEY), "claim.json"
+    )
+
+
+async def test_bundle_in_the_wrong_form(
+    hass: HomeAssistant,
+    flow: ConfigFlowResult,
+    upload: Upload,
+    credentials: Credentials,
+) -> None:
+    """A claim is no thing's certificate, and the other way round; the words say so."""
+    thing = json.dumps(own(credentials, thingName=THING)).encode()
+    form = {CONF_BUNDLE: await upload(thing)}
+    result = await submit(hass, await begin(hass, "claim"), form)
+    assert errors(result)[CONF_BUNDLE] == "bundle_of_a_thing"
+    assert THING in (await words(hass, result))[CONF_BUNDLE]
+    assert not shown_files(result)
+
+    claim = {
+        "claimCertificate": credentials.certificate.decode(),
+        "claimPrivateKey": credentials.private_key.decode(),
+        "template": "homes",
+    }
+    form = {CONF_BUNDLE: await upload(json.dumps(claim).encode())}
+    result = await submit(hass, flow, form)
+    assert errors(result)[CONF_BUNDLE] == "bundle_is_claim"
+    assert not shown_files(result)

@@ -17,6 +17,7 @@ from custom_components.aws_iot_jobs import (
     sensor,
     switch,
 )
+from custom_components.aws_iot_jobs.aws_iot.enrolment_errors import EnrolmentProblem
 from custom_components.aws_iot_jobs.const import DOCUMENTATION_URL
 from custom_components.aws_iot_jobs.forms import Form
 from custom_components.aws_iot_jobs.job_events import ENDS
@@ -59,6 +60,7 @@ def test_requirements_are_the_locked_ones() -> None:
     ("flow", "form"),
     [
         ("config", config_forms.THING),
+        ("config", config_forms.CLAIM),
         ("config", config_forms.RENEWAL),
         ("config", config_forms.CONNECTION),
         ("config", config_forms.LOCAL),
@@ -128,7 +130,9 @@ def test_errors_and_exceptions_are_translated(words: dict[str, Any]) -> None:
     activity |= set(re.findall(r'"(activity_\w+)"', code))
     assert words["exceptions"].keys() <= used | reasons | activity
     assert reasons | activity <= words["exceptions"].keys()
-    for error in words["config"]["error"]:
+    enrolment = set(EnrolmentProblem) - {EnrolmentProblem.NOT_CONNECTED}
+    assert enrolment <= words["config"]["error"].keys()
+    for error in words["config"]["error"].keys() - enrolment:
         assert f'"{error}"' in code, error
     for error in words["options"]["error"]:
         assert f'"{error}"' in code, error

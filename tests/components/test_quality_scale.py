@@ -225,7 +225,11 @@ def test_rules_that_are_done(rules: Mapping[str, Any], name: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "flow", "steps"),
     [
-        ("docs-installation-parameters", "config", {"user", "local", "address"}),
+        (
+            "docs-installation-parameters",
+            "config",
+            {"certificate", "claim", "local", "address"},
+        ),
         ("docs-configuration-parameters", "options", {"init"}),
     ],
 )

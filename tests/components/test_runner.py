@@ -51,7 +51,6 @@ from homeassistant.components.hassio.const import DATA_COMPONENT
 from homeassistant.components.hassio.handler import HassIO
 from homeassistant.config_entries import (
     SOURCE_HASSIO,
-    SOURCE_USER,
     ConfigEntryState,
     ConfigFlowResult,
 )
@@ -64,7 +63,7 @@ from homeassistant.util.dt import utcnow
 
 from ..runner_service import RunnerService, free_port
 from .conftest import THING
-from .dialog import Form, in_sections, sections_of, settled, submit
+from .dialog import Form, begin, begin_with, in_sections, sections_of, settled, submit
 from .fake_agent import FakeAgent
 from .fake_supervisor import SLUG, TOKEN, FakeSupervisor
 from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
@@ -100,10 +99,7 @@ async def supervisor(
 
 
 async def _menu(hass: HomeAssistant, form: Form) -> ConfigFlowResult:
-    flow = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
-    menu = await submit(hass, flow, form)
+    menu = await submit(hass, await begin(hass), form)
     assert menu["type"] is FlowResultType.MENU
     return menu
 
@@ -338,8 +334,7 @@ async def test_discovered_app_offers_set_up(
     await supervisor.runner.start()
     supervisor.installed = supervisor.started = True
     flow = await _discover(hass, _discovered(supervisor))
-    assert flow["step_id"] == "user"
-    flow = await submit(hass, flow, form)
+    flow = await submit(hass, await begin_with(hass, flow), form)
     assert flow["step_id"] == "fences"
     result = await _go(hass, flow, next_step_id="locked_down")
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -362,6 +357,7 @@ async def test_thing_of_a_discovered_app_that_was_added_meanwhile(
     await supervisor.runner.start()
     supervisor.installed = supervisor.started = True
     flow = await _discover(hass, _discovered(supervisor))
+    flow = await begin_with(hass, flow)
     MockConfigEntry(domain=DOMAIN, unique_id=THING).add_to_hass(hass)
     result = await submit(hass, flow, form)
     assert result["type"] is FlowResultType.ABORT
@@ -378,7 +374,7 @@ async def test_page_reload_in_the_dialog_of_a_discovered_app(
 ) -> None:
     """The offer stays one, goes by the app, and does not keep the name of its thing."""
     await supervisor.runner.start()
-    flow = await _discover(hass, _discovered(supervisor))
+    flow = await begin_with(hass, await _discover(hass, _discovered(supervisor)))
     with patch(
         "custom_components.aws_iot_jobs.app_flow.async_get_manager",
         side_effect=AppError("it is broken"),

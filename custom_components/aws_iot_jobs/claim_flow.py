@@ -1,0 +1,73 @@
+"""The steps that enrol this home with a claim, while the dialog shows that it lasts."""
+
+import asyncio
+from typing import Any
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.helpers import instance_id
+
+from .config_forms import CLAIM
+from .const import CONF_ENDPOINT, CONF_TEMPLATE
+from .enrolments import async_begin_enrolment, async_read_request
+from .errors import InvalidInputError
+from .settings import ThingSettings
+from .thing_flow import ThingSteps
+
+
+class ClaimSteps(ThingSteps):
+    """A form for a claim, the enrolment, and the form again as long as that fails.
+
+    It goes on in the step `checked`, as with a certificate that there was: an enrolment
+    has tried the connection.
+    """
+
+    def __init__(self) -> None:
+        """Begin without an enrolment."""
+        super().__init__()
+        self._enrolment: asyncio.Task[ThingSettings] | None = None
+
+    async def async_step_claim(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the claim, and for what goes with it."""
+        if self._asking is not CLAIM:
+            self._begin(CLAIM, None)
+        if user_input is not None:
+            self._fault = None
+            try:
+                await self._entered.async_take(
+                    self.hass, CLAIM.flat(user_input), CLAIM.fields
+                )
+                request = await async_read_request(self.hass, self._entered.values())
+            except InvalidInputError as fault:
+                self._tell(fault)
+            else:
+                if self._removed:
+                    # Another dialog goes on, and its enrolment is not to be ended.
+                    raise AbortFlow("already_in_progress")
+                self._enrolment = async_begin_enrolment(self.hass, request)
+                self._wait_for(self._enrolment, if_ended="enrolment_ended")
+                return await self.async_step_enrol()
+        serial_number = await instance_id.async_get(self.hass)
+        return self._show(CLAIM, None, serial_number=serial_number)
+
+    async def async_step_enrol(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Enrol, and show that it lasts."""
+        return self._show_progress(
+            "enrol",
+            then="enrolled",
+            endpoint=self._entered.texts[CONF_ENDPOINT],
+            template=self._entered.texts[CONF_TEMPLATE],
+        )
+
+    async def async_step_enrolled(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the thing that this home is now."""
+        assert self._enrolment is not None
+        self.settings = self._enrolment.result()
+        await self.async_take_name(self.settings.thing_name)
+        return await self.async_step_checked()
