@@ -25,6 +25,9 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
+HOMES = 3
+"""How many homes enrol in the demo of a fleet."""
+
 HANDLERS = {
     "fetch.sh": 'echo "fetched $2 for <$1>" >"$3"; cat "$3"',
     "install.sh": 'echo "installed $2"',
@@ -221,6 +224,20 @@ def test_a_document_without_steps_is_rejected(
     """The reason names the field that is missing."""
     assert results["without-steps"]["status"] == "REJECTED"
     assert "steps" in results["without-steps"]["statusDetails"]["reason"]
+
+
+def test_a_fleet_enrols_and_runs_a_job(tmp_path: Path) -> None:
+    """Each home with nothing but the bundle; a job for the group succeeds on all of them."""
+    temporary = tmp_path / "temporary"
+    with _demo(temporary, "--fleet", str(HOMES), "--once", "--json") as process:
+        output, _ = process.communicate()
+
+    assert process.returncode == 0
+    assert _left_behind(temporary) == []
+    ended = list(map(json.loads, output.splitlines()))
+    assert [job["status"] for job in ended] == ["SUCCEEDED"] * HOMES
+    assert len({job["thing"] for job in ended}) == HOMES
+    assert len({job["jobId"] for job in ended}) == 1
 
 
 def test_the_printed_command_creates_a_job_that_is_shown(tmp_path: Path) -> None:

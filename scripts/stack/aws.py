@@ -29,11 +29,17 @@ POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thing:
-    """A thing with its certificate and private key, both PEM."""
+class Target:
+    """What a job can be for: a thing, or a group of them."""
 
     name: str
     arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing(Target):
+    """A thing with its certificate and private key, both PEM."""
+
     certificate_arn: str
     certificate: str
     private_key: str = field(repr=False)
@@ -154,13 +160,13 @@ class LocalAws:
 
     async def create_job(
         self,
-        thing: Thing,
+        target: Target,
         document: str | Mapping[str, Any],
         *,
         job_id: str | None = None,
         **options: Any,
     ) -> str:
-        """Create a job for a thing and return its ID, a random one if none is given.
+        """Create a job for a thing or a group and return its ID, a random one if none is given.
 
         `options` go to boto3's `create_job` as they are.
         """
@@ -169,7 +175,7 @@ class LocalAws:
         await asyncio.to_thread(
             self.iot.create_job,
             jobId=job_id,
-            targets=[thing.arn],
+            targets=[target.arn],
             document=text,
             **options,
         )
@@ -180,7 +186,7 @@ class LocalAws:
         await asyncio.to_thread(self.iot.cancel_job, jobId=job_id, force=force)
 
     async def describe_execution(
-        self, thing: Thing, job_id: str, *, execution_number: int | None = None
+        self, thing: Target, job_id: str, *, execution_number: int | None = None
     ) -> Execution:
         """Return what AWS knows of a job on a thing; without a number, of its latest try."""
         number = (
@@ -202,7 +208,7 @@ class LocalAws:
         )
 
     async def follow_execution(
-        self, thing: Thing, job_id: str
+        self, thing: Target, job_id: str
     ) -> AsyncIterator[Execution]:
         """Give a job's execution each time that it has changed, until it has ended."""
         last = None
@@ -214,7 +220,7 @@ class LocalAws:
             await asyncio.sleep(POLL_SECONDS)
 
     async def wait_for_execution(
-        self, thing: Thing, job_id: str, *, seconds: float = WAIT_SECONDS
+        self, thing: Target, job_id: str, *, seconds: float = WAIT_SECONDS
     ) -> Execution:
         """Return the execution when it has ended. Raises TimeoutError if it has not by then."""
         async with asyncio.timeout(seconds):

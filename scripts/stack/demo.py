@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .aws import Execution
 from .config_flow import ConfigFlowError
 from .dashboard import add_dashboard
+from .fleet_demo import demo_fleet
 from .hints import show_hints
 from .options import Job, Options, read_options
 from .process import StackError, free_ports, log_tail
@@ -28,7 +29,6 @@ FOLDER_PREFIX = "aws-iot-jobs-demo-"
 USUAL_PORT = 8123
 SHOWN_SECONDS = 5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BLOCKING_CALL = "Detected blocking call"
 
 
 def main() -> int:
@@ -38,7 +38,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     status = 1
     try:
-        status = asyncio.run(_until_signal(_demo(options, screen, folder)))
+        demo = _demo if options.fleet is None else demo_fleet
+        status = asyncio.run(_until_signal(demo(options, screen, folder)))
     except* (StackError, ConfigFlowError, BotoCoreError) as errors:
         _tell(screen, errors)
     finally:
@@ -81,7 +82,7 @@ async def _demo(options: Options, screen: Screen, folder: Path) -> int:
             if by_hand:
                 await show_hints(stage, screen)
             await _stay(stage, screen, {job.job_id for job in options.jobs})
-    blocking_calls = _blocking_calls(stage.home.log)
+    blocking_calls = stage.home.blocking_calls()
     for line in blocking_calls:
         screen.warning(f"Home Assistant's log: {line}")
     return 0 if not options.once or (all(ended) and not blocking_calls) else 1
@@ -173,14 +174,6 @@ async def _stay(stage: Stage, screen: Screen, known: set[str]) -> None:
         if task is None or not task.uncancel():
             return
         raise
-
-
-def _blocking_calls(log: Path) -> list[str]:
-    return [
-        line
-        for line in log.read_text(errors="replace").splitlines()
-        if BLOCKING_CALL in line
-    ]
 
 
 def _tell(screen: Screen, errors: BaseExceptionGroup) -> None:

@@ -26,6 +26,8 @@ START_SECONDS = 120
 STOP_SECONDS = 40
 STORED_SECONDS = 10
 
+_BLOCKING_CALL = "Detected blocking call"
+
 # Not default_config, which looks around on the network. What has no log here is what a
 # Home Assistant without ffmpeg and other libraries for cameras always has to say.
 CONFIGURATION = """\
@@ -158,6 +160,14 @@ class HomeAssistant(Client):
             raise StackError(f"the dialog of {domain} fails: {err}", self.log) from None
         self._entry_ids.append(entry.entry_id)
         return entry
+
+    def blocking_calls(self) -> list[str]:
+        """Return what the log has of calls that kept the event loop from its work."""
+        return [
+            line
+            for line in self.log.read_text(errors="replace").splitlines()
+            if _BLOCKING_CALL in line
+        ]
 
     def _prepare(self) -> None:
         storage = self.config / ".storage"

@@ -9,6 +9,8 @@ import re
 from .paths import DEMO_JOB
 
 TIMEOUT_SECONDS = 60
+MAX_HOMES = 20
+"""Each is a Home Assistant of its own, with 300 MB of memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +25,13 @@ class Job:
 class Options:
     """What the command line asks for.
 
-    With `json` and not `once` a program uses the demo, and makes jobs of its own.
+    With `json` and not `once` a program uses the demo, and makes jobs of its own. `fleet` is
+    how many homes are enrolled; without, there is one thing that is added by hand.
     """
 
     once: bool
     json: bool
+    fleet: int | None
     handlers: Path | None
     jobs: tuple[Job, ...]
     timeout: float
@@ -37,6 +41,8 @@ def read_options() -> Options:
     """Return what the command line says. Ends the program if that makes no sense."""
     parser = _parser()
     given = parser.parse_args()
+    if given.fleet is not None and given.json and not given.once:
+        parser.error("--fleet: with --json it needs --once, too")
     own_jobs = [DEMO_JOB] if given.once or not given.json else []
     try:
         jobs = tuple(
@@ -48,6 +54,7 @@ def read_options() -> Options:
     return Options(
         once=given.once,
         json=given.json,
+        fleet=given.fleet,
         handlers=given.handlers and given.handlers.absolute(),
         jobs=jobs,
         timeout=given.timeout,
@@ -62,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--once", action="store_true", help="end when the jobs have ended"
+    )
+    parser.add_argument(
+        "--fleet",
+        type=_number_of_homes,
+        metavar="N",
+        help="make the stack of a fleet, enrol so many Home Assistants with its claim, and "
+        "create the job for all of them",
     )
     parser.add_argument(
         "--handlers",
@@ -90,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
         help="how long a job may take with --once (%(default)g)",
     )
     return parser
+
+
+def _number_of_homes(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MAX_HOMES:
+        raise argparse.ArgumentTypeError(f"from 1 to {MAX_HOMES} homes")
+    return number
 
 
 def _job(number: int, path: Path) -> Job:

@@ -53,7 +53,7 @@ async def set_stage(
         started = time.monotonic()
         fields = integration_fields(aws, thing, handler_directory=handlers)
         entry = await home.add_integration(DOMAIN, fields)
-        entities = await _connected_entities(home, entry)
+        entities = await connected_entities(home, entry)
         screen.done(
             "Integration", "added through its own dialog", time.monotonic() - started
         )
@@ -91,8 +91,8 @@ async def _start_home(
     screen.done("Home Assistant", home.url, time.monotonic() - started)
 
 
-async def _connected_entities(home: HomeAssistant, entry: Entry) -> dict[str, str]:
-    """Return the thing's entities when it is connected."""
+async def connected_entities(home: HomeAssistant, entry: Entry) -> dict[str, str]:
+    """Return the thing's entities when it is connected. Raises StackError."""
     if entry.state != "loaded":
         raise StackError(
             f"the config entry is not loaded, but {entry.state}: {entry.reason}",
