@@ -9,6 +9,10 @@
 #             a relative path is below USER's home
 #   CHECKSUM  optional: the SHA-256 that the file must have, as sha256:HEX or HEX
 #
+# A connection that breaks in the middle is made again, up to four times. What is missing is
+# asked for then, if there is a CHECKSUM or the URL names the version of an object
+# (versionId, as Amazon S3 has it); otherwise all of it.
+#
 # Needs curl or wget, with which it writes a temporary file beside FILE, and then renames it. A
 # file that was there keeps its mode, and its owner where USER is root. The query of the URL,
 # which may be a signature, is never printed.
@@ -24,6 +28,8 @@ set -euf
 lib=$(dirname "$(readlink -f "$0")")/lib
 # shellcheck source=lib/handler.sh
 . "$lib/handler.sh"
+# shellcheck source=lib/url.sh
+. "$lib/url.sh"
 
 stall_seconds=60
 
@@ -36,44 +42,6 @@ read_checksum() {
     esac
     [ ${#checksum} = 64 ] || misuse "a SHA-256 has 64 hexadecimal digits, not ${#checksum}"
     have sha256sum || die "cannot check the file: there is no sha256sum"
-}
-
-# Sets `url`, which is what a server can be asked for, and `shown_url`, the part of it that
-# may be printed.
-read_url() {
-    case $1 in
-        *[[:cntrl:]]*) misuse "the URL has control characters" ;;
-    esac
-    scheme=$(printf '%s\n' "${1%%://*}" | tr '[:upper:]' '[:lower:]')
-    case $scheme:$1 in
-        http:*://?* | https:*://?* | ftp:*://?*) ;;
-        *) misuse "the URL is not of http, https or ftp" ;;
-    esac
-    rest=${1#*://}
-    # What is behind a # is for the reader of a page alone.
-    rest=${rest%%#*}
-    host=${rest%%[/?]*}
-    case $host in
-        "" | *[[:space:]]*) misuse "the URL has no host, or spaces in it" ;;
-    esac
-    url=$scheme://$host$(printf '%s\n' "${rest#"$host"}" | escape)
-    shown_url=$(printf '%s\n' "$url" | without_secrets)
-}
-
-# Escapes what no URL can have, and nothing that is escaped already.
-escape() {
-    LC_ALL=C awk '
-        BEGIN { for (code = 1; code < 256; code++) number[sprintf("%c", code)] = code }
-        {
-            for (at = 1; at <= length($0); at++) {
-                character = substr($0, at, 1)
-                if (character == "%")
-                    wrong = substr($0, at, 3) !~ /^%[0-9A-Fa-f][0-9A-Fa-f]$/
-                else
-                    wrong = index(" \"<>\\^`{|}", character) || number[character] > 126
-                printf wrong ? "%%%02X" : "%c", number[character]
-            }
-        }'
 }
 
 # Unescapes a file name, but for what would lead into another folder or cannot be printed.
@@ -96,11 +64,6 @@ unescape() {
                 at += 2
             }
         }'
-}
-
-# Blanks the user and the query of the URLs in what is told.
-without_secrets() {
-    sed -e 's|://[^/?#[:space:]]*@|://|g' -e 's|\(://[^?#[:space:]]*\)[?#][^[:space:]]*|\1|g'
 }
 
 # Sets `file` to the path of a regular file that is there, or is to be.
@@ -142,18 +105,77 @@ name_in_url() {
     printf '%s\n' "$name"
 }
 
+# fetch URL: downloads what is still missing of the temporary file, or all of it.
+# shellcheck disable=SC2046 # an option, or nothing
 fetch() {
     if have curl; then
         as_user curl --fail --location --silent --show-error --globoff --connect-timeout 30 \
-            --speed-limit 1 --speed-time "$stall_seconds" --output "$temporary" "$1"
+            --speed-limit 1 --speed-time "$stall_seconds" --continue-at "$received" \
+            --output "$temporary" "$1"
     elif wget --version 2>/dev/null | grep -q GNU; then
         as_user wget --no-verbose --tries=1 --timeout="$stall_seconds" \
-            --output-document="$temporary" "$1"
+            $(resume --continue) --output-document="$temporary" "$1"
     elif wget --help 2>&1 | grep -q -e '-T SEC'; then
-        as_user wget -q -T "$stall_seconds" -O "$temporary" "$1"
+        as_user wget -q -T "$stall_seconds" $(resume -c) -O "$temporary" "$1"
     else
-        as_user wget -q -O "$temporary" "$1"
+        as_user wget -q $(resume -c) -O "$temporary" "$1"
     fi
+}
+
+# resume OPTION: prints the option where something has been received.
+resume() {
+    [ "$received" = 0 ] || printf '%s\n' "$1"
+}
+
+# Downloads the file. Once something of it has come, a connection that breaks is made again,
+# and what is missing is asked for: all of it where nothing tells whether the rest would fit to
+# what is here.
+download() {
+    received=0
+    began=
+    for pause in 1 2 4 8 ""; do
+        status=0
+        messages=$(fetch "$url" 2>&1 >/dev/null) || status=$?
+        [ "$status" != 0 ] || return 0
+        size=$(as_user stat -c %s "$temporary")
+        [ "$size" = 0 ] || began=yes
+        { [ -n "$began" ] && [ -n "$pause" ] && ! is_final; } || break
+        sleep "$pause"
+        if [ "$size" -gt "$received" ] && fits; then
+            received=$size
+        else
+            received=0
+            as_user truncate -s 0 "$temporary"
+        fi
+    done
+    fail "$status" "could not download $shown_url: $(printf '%s\n' "$messages" | without_secrets)"
+}
+
+# Whether trying again is of no use: the server has said no, or there is no room.
+is_final() {
+    if have curl; then
+        case $status in
+            6 | 22 | 23 | 35 | 51 | 58 | 60 | 77) return 0 ;;
+        esac
+    else
+        case $status in
+            3 | 5 | 6) return 0 ;;
+        esac
+    fi
+    case $messages in
+        *" 40"[0-9]* | *"No space left"*) return 0 ;;
+    esac
+    return 1
+}
+
+# Whether the rest of the file is surely the rest of what has been received: its checksum will
+# tell, or the URL names one version of an object for ever.
+fits() {
+    [ -n "$checksum" ] && return 0
+    case $url in
+        *[?\&]versionId=?*) return 0 ;;
+    esac
+    return 1
 }
 
 check_server() {
@@ -188,16 +210,13 @@ remove_temporary() {
 begin "$@"
 [ $# = 3 ] || [ $# = 4 ] || misuse "expected USER, URL, FILE and perhaps CHECKSUM"
 read_checksum "${4-}"
-read_url "$2"
+read_url "$2" "http https ftp"
 read_target "$3"
 have curl || have wget || die "there is neither curl nor wget"
 
 temporary=$(as_user mktemp "$folder/.download.XXXXXX")
 on_exit remove_temporary
-status=0
-messages=$(fetch "$url" 2>&1 >/dev/null) || status=$?
-[ "$status" = 0 ] ||
-    fail "$status" "could not download $shown_url: $(printf '%s\n' "$messages" | without_secrets)"
+download
 check_server
 check_sum
 put_in_place

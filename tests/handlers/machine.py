@@ -25,7 +25,7 @@ NEXT_BOOT_ID = "22222222-2222-2222-2222-222222222222"
 
 _TOOLS = """
     sh awk cat chmod chown cut date df dirname env find grep head id mktemp mv readlink rm
-    sed setpriv setsid sha256sum sleep stat sync test touch tr true
+    sed setpriv setsid sha256sum sleep stat sync test touch tr true truncate
 """
 _SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 

@@ -213,12 +213,55 @@ async def test_an_http_error_fails(
 async def test_half_a_file_is_none(
     machine: Machine, client: str, web: WebServer, target: Path
 ) -> None:
-    """A connection that ends early fails."""
+    """A connection that ends early, each time that it is made, fails."""
+    machine.fake("sleep")
     result = await machine.run(
         "download-file.sh", "", web.url("/cut/file"), str(target)
     )
     failed(result, target)
     assert not target.exists()
+    assert machine.commands == ["sleep 1", "sleep 2", "sleep 4", "sleep 8"]
+    assert len(web.requests) == 5
+
+
+@pytest.mark.parametrize("known_by", ["checksum", "version"])
+async def test_a_broken_download_is_resumed(
+    machine: Machine, client: str, web: WebServer, target: Path, known_by: str
+) -> None:
+    """Only what is missing is asked for where it surely fits."""
+    machine.fake("sleep")
+    version = f"versionId=3%2FL4kqt&{SIGNATURE}"
+    url = web.url("/broken/file", SIGNATURE if known_by == "checksum" else version)
+    checksum = [CHECKSUM] if known_by == "checksum" else []
+    result = await machine.run("download-file.sh", "", url, str(target), *checksum)
+    assert result.exit_status == 0, result.stderr
+    assert target.read_bytes() == CONTENT
+    assert web.ranges == [None, "bytes=1000-"]
+    assert "Signature" not in result.stdout + result.stderr
+    assert "versionId" not in result.stdout + result.stderr
+
+
+async def test_a_broken_download_begins_anew(
+    machine: Machine, client: str, web: WebServer, target: Path
+) -> None:
+    """Where another file may be there by now, halves of two are not put together."""
+    machine.fake("sleep")
+    url = web.url("/no-range/file")
+    result = await machine.run("download-file.sh", "", url, str(target))
+    assert result.exit_status == 0, result.stderr
+    assert target.read_bytes() == CONTENT
+    assert web.ranges == [None, None]
+
+
+async def test_a_server_that_knows_no_ranges(
+    machine: Machine, client: str, web: WebServer, target: Path
+) -> None:
+    """It gives all of the file, which is then begun anew."""
+    machine.fake("sleep")
+    url = web.url("/no-range/file")
+    result = await machine.run("download-file.sh", "", url, str(target), CHECKSUM)
+    assert result.exit_status == 0, result.stderr
+    assert target.read_bytes() == CONTENT
 
 
 async def test_a_server_that_is_not_there_fails(

@@ -1,4 +1,4 @@
-"""A web server for downloads, good and bad, on the loopback interface."""
+"""A web server for downloads and uploads, good and bad, on the loopback interface."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import ssl
@@ -11,13 +11,24 @@ HOST = "127.0.0.1"
 CONTENT = b"A file of many bytes.\n" * 10_000
 SIGNATURE = "X-Amz-Credential=AKIDEXAMPLE&X-Amz-Signature=5ec2e7"
 """The query of a presigned URL: a secret."""
+EXPIRED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code>'
+    b"<Message>Request has expired</Message><AWSAccessKeyId>AKIDEXAMPLE</AWSAccessKeyId>"
+    b"<X-Amz-Expires>300</X-Amz-Expires></Error>"
+)
+"""What Amazon S3 says when a presigned URL is too old."""
 
 
 class WebServer:
     """Serves any path with CONTENT, but for these.
 
     /missing/... 404, /forbidden/... 403, /moved/... elsewhere, with a signature of its own,
-    /cut/... ends in the middle, /slow/... begins and goes on only when `release` is set.
+    /cut/... ends in the middle, /slow/... begins and goes on only when `release` is set,
+    /broken/... ends in the middle the first time, and gives the rest to who asks for it.
+    /no-range/... does so too, and gives all of it then.
+
+    It takes what is put to any path, but for /forbidden/..., which says what Amazon S3 says,
+    and /moved/....
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -25,6 +36,8 @@ class WebServer:
         self.release = threading.Event()
         self.begun = threading.Event()
         self.requests: list[str] = []
+        self.ranges: list[str | None] = []
+        self.uploads: dict[str, bytes] = {}
         self._server = ThreadingHTTPServer((HOST, 0), self._handler())
         self._server.daemon_threads = True
         self._server.block_on_close = False
@@ -64,6 +77,7 @@ class WebServer:
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path
                 web.requests.append(self.path)
+                web.ranges.append(self.headers["Range"])
                 match path.split("/")[1]:
                     case "missing":
                         self.send_error(404)
@@ -81,6 +95,10 @@ class WebServer:
                         self.end_headers()
                     case "cut":
                         self._send(CONTENT[:1000])
+                    case "broken" | "no-range" if len(web.requests) == 1:
+                        self._send(CONTENT[:1000])
+                    case "broken":
+                        self._send_rest()
                     case "slow":
                         self._send(CONTENT[:1000])
                         self.wfile.flush()
@@ -88,6 +106,37 @@ class WebServer:
                         web.release.wait(30)
                     case _:
                         self._send(CONTENT)
+
+            def do_PUT(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                web.requests.append(self.path)
+                match self.path.split("/")[1]:
+                    case "forbidden":
+                        self._answer(403, EXPIRED)
+                    case "moved":
+                        self._answer(307, b"", Location=web.url("/elsewhere"))
+                    case _:
+                        web.uploads[urlsplit(self.path).path] = content
+                        self._answer(200, b"")
+
+            def _answer(self, status: int, body: bytes, **headers: str) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def _send_rest(self) -> None:
+                """Give what is asked for, as far as a byte range says where it begins."""
+                asked = self.headers["Range"]
+                begin = int(asked.removeprefix("bytes=").removesuffix("-"))
+                self.send_response(206)
+                self.send_header("Content-Length", str(len(CONTENT) - begin))
+                end = len(CONTENT) - 1
+                self.send_header("Content-Range", f"bytes {begin}-{end}/{len(CONTENT)}")
+                self.end_headers()
+                self.wfile.write(CONTENT[begin:])
 
             def _send(self, content: bytes) -> None:
                 self.send_response(200)
