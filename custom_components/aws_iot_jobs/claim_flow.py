@@ -4,12 +4,11 @@ import asyncio
 from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult
-from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import instance_id
+from homeassistant.helpers.importlib import async_import_module
 
 from .config_forms import CLAIM
 from .const import CONF_ENDPOINT, CONF_TEMPLATE
-from .enrolments import async_begin_enrolment, async_read_request
 from .errors import InvalidInputError
 from .settings import ThingSettings
 from .thing_flow import ThingSteps
@@ -39,14 +38,20 @@ class ClaimSteps(ThingSteps):
                 await self._entered.async_take(
                     self.hass, CLAIM.flat(user_input), CLAIM.fields
                 )
-                request = await async_read_request(self.hass, self._entered.values())
+                # What it takes to enrol is loaded when somebody does.
+                enrolments = await async_import_module(
+                    self.hass, f"{__package__}.enrolments"
+                )
+                request = await enrolments.async_read_request(
+                    self.hass, self._entered.values()
+                )
             except InvalidInputError as fault:
+                self._stop_if_removed()
                 self._tell(fault)
             else:
-                if self._removed:
-                    # Another dialog goes on, and its enrolment is not to be ended.
-                    raise AbortFlow("already_in_progress")
-                self._enrolment = async_begin_enrolment(self.hass, request)
+                self._stop_if_removed()
+                self._enrolment = enrolments.async_begin_enrolment(self.hass, request)
+                assert self._enrolment is not None
                 self._wait_for(self._enrolment, if_ended="enrolment_ended")
                 return await self.async_step_enrol()
         serial_number = await instance_id.async_get(self.hass)

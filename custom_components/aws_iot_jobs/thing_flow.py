@@ -63,11 +63,10 @@ class ThingSteps(ConfigFlow):
             self._fault = None
             try:
                 self.settings = await self._async_read(form, user_input, entry)
-                if self._removed:
-                    # Another dialog goes on, and is not to be ended by what this one was at.
-                    raise AbortFlow("already_in_progress")
+                self._stop_if_removed()
                 await self.async_take_name(self.settings.thing_name)
             except InvalidInputError as fault:
+                self._stop_if_removed()
                 self._tell(fault)
             else:
                 check = async_begin_check(self.hass, self.settings, entry)
@@ -94,6 +93,14 @@ class ThingSteps(ConfigFlow):
         self._removed = True
         if self._turn is not None:
             async_end(self._turn)
+
+    def _stop_if_removed(self) -> None:
+        """Go no further in a dialog that is gone: another one goes on. Raises AbortFlow.
+
+        That other one is not to be ended by what this one was at.
+        """
+        if self._removed:
+            raise AbortFlow("already_in_progress")
 
     def _begin(self, form: Form, entry: AwsIotJobsConfigEntry | None) -> None:
         self._asking = form

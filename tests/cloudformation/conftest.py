@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ import pytest_socket
 
 from stack.aws import LocalAws
 from stack.fleet import Fleet, create_fleet, fleet_bundle, update_fleet
+
+WORKERS = 4
 
 ALL = {
     "FilesBucket": "files-of-homes",
@@ -51,12 +55,21 @@ def sockets_on_loopback(socket_enabled: None) -> None:
     pytest_socket.socket_allow_hosts(["127.0.0.1", "localhost"], allow_unix_socket=True)
 
 
+def _workers() -> ThreadPoolExecutor:
+    """Return threads that are there before any test: one that comes in a test is its leak."""
+    workers = ThreadPoolExecutor(WORKERS)
+    all_there = threading.Barrier(WORKERS)
+    list(workers.map(lambda _: all_there.wait(), range(WORKERS)))
+    return workers
+
+
 @pytest.fixture(scope="package")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedFleet]:
     """Run a local AWS and make a fleet's stack there."""
     pytest_socket.enable_socket()
     aws = LocalAws(tmp_path_factory.mktemp("aws"))
     with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(_workers())
         runner.run(aws.__aenter__())
         try:
             fleet = runner.run(create_fleet(aws, **ALL))
