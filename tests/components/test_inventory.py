@@ -34,6 +34,8 @@ from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
+from ..broker import Broker
+from ..fake_jobs_service import FakeJobsService
 from .conftest import THING
 from .fake_agent import FakeAgent
 
@@ -93,6 +95,15 @@ def reported(agent: FakeAgent) -> list[dict[str, Any]]:
     """Return what was reported so far."""
     assert {topic for topic, _ in agent.published} <= {TOPIC}
     return [message["state"]["reported"] for _, message in agent.published]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was said of the inventory to whoever reads the log."""
+    return [
+        it.getMessage()
+        for it in caplog.records
+        if it.name == inventory.__name__ and it.levelno == logging.WARNING
+    ]
 
 
 async def test_nothing_is_told_unless_it_is_wanted(
@@ -297,13 +308,8 @@ async def test_a_refusal_is_told_once_and_tried_with_the_next_connection(
     await connect(hass, agent)
     await later()
     assert len(reported(agent)) == 2
-    told = [
-        it
-        for it in caplog.records
-        if it.name == inventory.__name__ and it.levelno == logging.WARNING
-    ]
-    assert len(told) == 1
-    assert "statement Inventory" in told[0].getMessage()
+    [told] = warnings(caplog)
+    assert "statement Inventory" in told
     agent.publish_problem = None
     await connect(hass, agent)
     await later()
@@ -378,3 +384,37 @@ async def test_nothing_is_told_after_the_end(
     agent.push(AgentState(connected=True))
     await later()
     assert len(reported(agent)) == 1
+
+
+@pytest.fixture
+def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next report come soon."""
+    monkeypatch.setattr(inventory, "INTERVAL_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("short_minute")
+async def test_under_the_minimal_policy_jobs_go_on(
+    hass: HomeAssistant,
+    thing: MockConfigEntry,
+    broker: Broker,
+    service: FakeJobsService,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Refused, it is said once; tried with the next connection, and jobs run as ever."""
+    denied = f"Denied PUBLISH from {THING} .*{re.escape(TOPIC)}"
+    step = {"name": "Only", "type": "runCommand", "input": {"command": "true"}}
+    document = {"version": "1.0", "steps": [{"action": step}]}
+    assert await hass.config_entries.async_setup(thing.entry_id)
+    await broker.logged(denied)
+    job = service.create_job(document)
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    assert broker.published_by(THING).count(TOPIC) == 1
+    async with thing.runtime_data.disconnected():
+        pass
+    await broker.logged(denied, count=2)
+    job = service.create_job(document)
+    await service.ended(job)
+    assert job.status == "SUCCEEDED"
+    assert len(warnings(caplog)) == 1
+    assert not any("shadow" in it for it in broker.subscribed_by(THING))
