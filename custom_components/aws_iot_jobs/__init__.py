@@ -135,7 +135,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
     """
     coordinator = entry.runtime_data
     if coordinator.inventory is not None:
-        await coordinator.inventory.async_withdraw()
+        await coordinator.inventory.async_end()
     # First, for its entities have to tell of a job that ends just now.
     await coordinator.async_stop()
     if not coordinator.watch.settings.is_same_runner(RunnerSettings.of(entry.data, {})):

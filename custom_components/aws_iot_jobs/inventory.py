@@ -7,6 +7,7 @@ said once and tried again with the next connection.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 import logging
 from typing import Any, Final
@@ -18,24 +19,26 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.event import async_track_time_interval
-from homeassistant.helpers.system_info import async_get_system_info
+from homeassistant.helpers.start import async_at_started
+from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 from homeassistant.util import dt as dt_util
 
 from .aws_iot.errors import AwsIotError, DisconnectedError, NotAuthorizedError
-from .aws_iot.shadow import encode_report, update_topic
+from .aws_iot.shadow import encode_report, merged, update_topic
 from .const import CONF_INVENTORY, CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
 from .fence_options import fences_of
 from .inventory_content import Inventory, describe, steady
 from .inventory_facts import (
-    async_get_board,
     async_get_free_disk,
     async_get_last_backup,
     async_get_pending_updates,
-    async_get_versions,
+    async_get_system,
 )
 from .jobs.model import AgentState, Hold
 from .options import approval_policy, inventory_options, maintenance_window
+from .places.runners import RunnerKind
+from .places.watch import RunnerWatch
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,18 +52,37 @@ WITHDRAW_SECONDS: Final = 5
 LOSSES: Final = 2
 """How many connections may end while a report is on its way until it is taken for the
 reason: AWS may end a connection over what its policy does not allow."""
+RESPITE: Final = timedelta(hours=12)
+"""How long nothing is reported then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why AWS takes no report, since when, and until when it is not tried again at all."""
+
+    reason: str
+    since: datetime
+    until: datetime
+
+    def __str__(self) -> str:
+        """Say so."""
+        return (
+            f"refused since {self.since.isoformat(timespec='seconds')}: {self.reason}"
+        )
 
 
 class InventoryReport:
     """Reports what a home is, whenever its thing connects and something has changed.
 
-    `refused` is why AWS does not take it.
+    `refusal` tells why AWS does not take it, if that is so. Nothing is reported before Home
+    Assistant has started: until then it knows too little of itself.
     """
 
     def __init__(self, hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> None:
         """Prepare to report for a thing that is set up."""
         self._hass = hass
         self._entry = entry
+        self._coordinator = entry.runtime_data
         self._agent = entry.runtime_data.agent
         self._topic = update_topic(entry.data[CONF_THING_NAME], SHADOW)
         self._reporting = Debouncer(
@@ -72,13 +94,15 @@ class InventoryReport:
             background=True,
         )
         self._told: Mapping[str, Any] | None = None
-        self._free_disk: int | None = None
-        self._last_backup: datetime | None = None
+        self._free_disk: int | UndefinedType = UNDEFINED
+        self._last_backup: datetime | UndefinedType | None = UNDEFINED
+        self._started = False
+        self._ended = False
         self._connected = False
         self._held = False
         self._losses = 0
         self._refusal_told = False
-        self.refused: str | None = None
+        self.refusal: Refusal | None = None
 
     @callback
     def async_start(self) -> None:
@@ -107,9 +131,11 @@ class InventoryReport:
                 manager.async_subscribe_events(self._async_take_backup)
             )
         self._async_take(self._agent.state)
+        entry.async_on_unload(async_at_started(hass, self._async_take_start))
 
-    async def async_withdraw(self) -> None:
-        """Take back what was reported, where it is not wanted any more."""
+    async def async_end(self) -> None:
+        """Report no more, and take back what was reported where it is not wanted any more."""
+        self._ended = True
         self._reporting.async_shutdown()
         if self._entry.options.get(CONF_INVENTORY) or not self._connected:
             return
@@ -118,13 +144,19 @@ class InventoryReport:
                 await self._agent.publish(self._topic, encode_report(None))
 
     @callback
+    def _async_take_start(self, _: HomeAssistant) -> None:
+        self._started = True
+        self._async_look_soon()
+        self._async_look_for_backups()
+
+    @callback
     def _async_take(self, state: AgentState) -> None:
         """Take what the agent knows: a new connection is a new try."""
         is_new = state.connected and not self._connected
         if is_new:
             self._told = None
-            if self._losses < LOSSES:
-                self.refused = None
+            if self.refusal is not None and dt_util.utcnow() >= self.refusal.until:
+                self.refusal = None
         held = Hold.SWITCHED_OFF in state.holds
         is_news, self._held = held != self._held, held
         self._connected = state.connected
@@ -160,16 +192,26 @@ class InventoryReport:
         else:
             self._async_look_soon()
 
+    @property
+    def _may_report(self) -> bool:
+        return (
+            self._started
+            and self._connected
+            and self.refusal is None
+            and not self._ended
+        )
+
     @callback
     def _async_look_soon(self) -> None:
         """Report what has changed, in at most a minute."""
-        if self._connected and self.refused is None:
+        if self._may_report:
             self._reporting.async_schedule_call()
 
     async def _async_report(self) -> None:
-        """Report what is not as it was told."""
+        """Report what is not as it was told; what AWS does not get is tried again."""
         reported = describe(await self._async_look(), now=dt_util.now())
-        if reported == self._told or not self._connected or self.refused is not None:
+        told = merged(self._told or {}, reported)
+        if told == self._told or not self._may_report:
             return
         try:
             await self._agent.publish(self._topic, encode_report(reported))
@@ -178,16 +220,20 @@ class InventoryReport:
         except DisconnectedError as err:
             self._losses += 1
             if self._losses >= LOSSES:
-                self._refuse(f"the connection ended with each report: {err}")
+                reason = f"the connection ended with each report: {err}"
+                self._refuse(reason, respite=RESPITE)
         except AwsIotError as err:
             _LOGGER.debug("%s: not reported: %s", self._entry.title, err)
+            self._async_look_soon()
         else:
             self._losses = 0
-            self._told = reported
+            self._told = told
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, *, respite: timedelta = timedelta()) -> None:
         """Report no more with this connection, and say so once."""
-        self.refused = reason
+        now = dt_util.utcnow()
+        self.refusal = Refusal(reason=reason, since=now, until=now + respite)
+        self._losses = 0
         level = logging.DEBUG if self._refusal_told else logging.WARNING
         self._refusal_told = True
         _LOGGER.log(
@@ -203,21 +249,14 @@ class InventoryReport:
     async def _async_look(self) -> Inventory:
         """Return what there is to be told now."""
         hass, entry = self._hass, self._entry
-        system = await async_get_system_info(hass)
-        coordinator = entry.runtime_data
-        versions = await async_get_versions(hass)
-        versions["agent"] = coordinator.version
-        if (app_version := coordinator.watch.app_version) is not None:
-            versions["app"] = app_version
-        if (free := await async_get_free_disk(hass)) is not None:
+        free = await async_get_free_disk(hass)
+        if free is not UNDEFINED:
             self._free_disk = steady(free, self._free_disk)
+        coordinator = self._coordinator
         return Inventory(
-            versions=versions,
-            installation_type=system["installation_type"],
-            architecture=system["arch"],
-            board=async_get_board(hass),
+            system=await async_get_system(hass),
+            versions={"agent": coordinator.version, **_app_version(coordinator.watch)},
             handlers_run=coordinator.watch.settings.kind.value,
-            safe_mode=hass.config.safe_mode,
             pending_updates=async_get_pending_updates(hass),
             last_backup=self._last_backup,
             free_disk=self._free_disk,
@@ -227,6 +266,20 @@ class InventoryReport:
             options=inventory_options(entry.options),
             fences=fences_of(entry.options),
         )
+
+
+def status_of(report: InventoryReport | None) -> str:
+    """Say whether an inventory is reported, and if not, why."""
+    if report is None:
+        return "off"
+    return "on" if report.refusal is None else str(report.refusal)
+
+
+def _app_version(watch: RunnerWatch) -> dict[str, str | None]:
+    """Return the app's version, by its name, unless it has not told it yet."""
+    if watch.app_version is None and watch.settings.kind is RunnerKind.APP:
+        return {}
+    return {"app": watch.app_version}
 
 
 @callback

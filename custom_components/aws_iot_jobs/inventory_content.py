@@ -11,14 +11,13 @@ from typing import Any, Final
 
 from awesomeversion import AwesomeVersion
 
+from homeassistant.helpers.typing import UNDEFINED, UndefinedType
+
 from .const import Weekday
 from .jobs.approval import ApprovalPolicy
 from .jobs.document import ActionType
 from .jobs.fences import OPEN, Fence, Fences
 from .jobs.window import MaintenanceWindow
-
-VERSIONS: Final = ("core", "os", "supervisor", "agent", "app")
-"""What there are versions of."""
 
 _FENCES: Final = {
     Fence.COMMANDS: "commands",
@@ -45,23 +44,34 @@ class UpdateKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inventory:
-    """What there is to be told of a home.
+class System:
+    """What Home Assistant runs on; UNDEFINED is what is not known at present.
 
-    `versions` are by what they are of, those of VERSIONS that there are. `pending_updates`
-    has the version that waits for core, os and supervisor, and how many there are of the
-    others. `free_disk` is in MiB.
+    `versions` are those that are known, by what they are of; None where there is no such
+    thing.
     """
 
-    versions: Mapping[str, str]
-    installation_type: str
+    versions: Mapping[str, str | None]
     architecture: str
-    board: str | None = None
-    handlers_run: str = ""
-    safe_mode: bool = False
-    pending_updates: Mapping[UpdateKind, str | int] = field(default_factory=dict)
-    last_backup: datetime | None = None
-    free_disk: int | None = None
+    installation_type: str | UndefinedType = UNDEFINED
+    board: str | UndefinedType | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What there is to be told of a home; UNDEFINED is what is not known at present.
+
+    `versions` are of what does not belong to the system. `pending_updates` are those that
+    are known: of core, os and supervisor the version that waits, of others how many wait,
+    and None where none does. `free_disk` is in MiB.
+    """
+
+    system: System
+    versions: Mapping[str, str | None]
+    handlers_run: str
+    pending_updates: Mapping[UpdateKind, str | int | None]
+    last_backup: datetime | UndefinedType | None
+    free_disk: int | UndefinedType
     approval: ApprovalPolicy = ApprovalPolicy.NEVER
     window: MaintenanceWindow | None = None
     held: bool = False
@@ -87,21 +97,21 @@ def version_number(version: str) -> int | None:
 def describe(inventory: Inventory, *, now: datetime) -> dict[str, Any]:
     """Return an inventory as it is reported; `now` is the local time, for ages in days.
 
-    Each field is there, None where there is nothing to tell: so the shadow forgets it.
+    A field is None where there is nothing to tell: so the shadow forgets it. It is left out
+    where it is not known at present: so the shadow keeps it, and no home leaves a dynamic
+    group, to come back and get its jobs again, because Home Assistant was restarted.
     """
-    day = _day_of(inventory.last_backup, now)
-    return {
-        **_versions(inventory.versions),
-        "installationType": inventory.installation_type,
-        "architecture": inventory.architecture,
-        "board": inventory.board,
+    system = inventory.system
+    fields = {
+        **_versions({**system.versions, **inventory.versions}),
+        "installationType": system.installation_type,
+        "architecture": system.architecture,
+        "board": system.board,
         "handlersRun": inventory.handlers_run,
-        "safeMode": inventory.safe_mode,
         "pendingUpdates": {
-            kind.value: inventory.pending_updates.get(kind) for kind in UpdateKind
+            kind.value: number for kind, number in inventory.pending_updates.items()
         },
-        "lastBackupDay": None if day is None else _number_of_day(day),
-        "lastBackupAgeDays": None if day is None else max(0, (now.date() - day).days),
+        **_last_backup(inventory.last_backup, now),
         "freeDiskMiB": inventory.free_disk,
         "capabilities": _capabilities(inventory.fences),
         "options": dict(inventory.options),
@@ -112,27 +122,42 @@ def describe(inventory: Inventory, *, now: datetime) -> dict[str, Any]:
             name: fence in inventory.fences.up for fence, name in _FENCES.items()
         },
     }
+    return {name: told for name, told in fields.items() if told is not UNDEFINED}
 
 
-def steady(amount: int, told: int | None) -> int:
+def steady(amount: int, told: int | UndefinedType) -> int:
     """Return an amount, or the one that was told where they are about the same."""
-    if told is not None and abs(amount - told) <= told * _STEADY_PART:
+    if told is not UNDEFINED and abs(amount - told) <= told * _STEADY_PART:
         return told
     return amount
 
 
-def _versions(versions: Mapping[str, str]) -> dict[str, str | int | None]:
+def _versions(versions: Mapping[str, str | None]) -> dict[str, str | int | None]:
     """Return each version as text and as a number."""
     told: dict[str, str | int | None] = {}
-    for name in VERSIONS:
-        version = versions.get(name)
+    for name, version in versions.items():
         told[name] = version
         told[f"{name}Number"] = None if version is None else version_number(version)
     return told
 
 
-def _day_of(moment: datetime | None, now: datetime) -> date | None:
-    return None if moment is None else moment.astimezone(now.tzinfo).date()
+def _last_backup(
+    made: datetime | UndefinedType | None, now: datetime
+) -> dict[str, int | None]:
+    """Return the day of the last backup, and its age, which changes but once a day.
+
+    A query for an age does not find a home that has none: hence `hasBackup`.
+    """
+    if made is UNDEFINED:
+        return {}
+    if made is None:
+        return {"hasBackup": False, "lastBackupDay": None, "lastBackupAgeDays": None}
+    day = made.astimezone(now.tzinfo).date()
+    return {
+        "hasBackup": True,
+        "lastBackupDay": _number_of_day(day),
+        "lastBackupAgeDays": max(0, (now.date() - day).days),
+    }
 
 
 def _number_of_day(day: date) -> int:

@@ -1,21 +1,28 @@
 """What of a Home Assistant goes into its inventory, and where it is found."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 import logging
+import platform
 import shutil
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.components.backup.const import DATA_MANAGER
 from homeassistant.components.hassio import HassioNotReadyError, get_info, get_os_info
+from homeassistant.const import (
+    STATE_ON,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+    __version__ as core_version,
+)
 from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.hassio import is_hassio
 from homeassistant.helpers.system_info import async_get_system_info
+from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 from homeassistant.util import dt as dt_util
 
-from .inventory_content import UpdateKind
+from .inventory_content import System, UpdateKind
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -26,41 +33,55 @@ _SUPERVISORS: Final = {
     "home_assistant_supervisor_version_latest": UpdateKind.SUPERVISOR,
 }
 """The update entities of the Supervisor's own parts, by their unique ids."""
+_UNKNOWN: Final = frozenset({STATE_UNAVAILABLE, STATE_UNKNOWN})
 
 
-async def async_get_versions(hass: HomeAssistant) -> dict[str, str]:
-    """Return the versions of Home Assistant's parts that there are."""
-    system = await async_get_system_info(hass)
-    found: dict[str, Any] = {"core": system["version"]}
+async def async_get_system(hass: HomeAssistant) -> System:
+    """Return what Home Assistant runs on, as far as the Supervisor has told it yet."""
+    versions: dict[str, str | None] = {"core": core_version}
+    board: str | None = None
     if is_hassio(hass):
-        with suppress(HassioNotReadyError):
-            found["supervisor"] = get_info(hass).get("supervisor")
-        with suppress(HassioNotReadyError):
-            found["os"] = get_os_info(hass).get("version")
-    return {name: str(version) for name, version in found.items() if version}
+        try:
+            supervisor, operating_system = get_info(hass), get_os_info(hass)
+        except HassioNotReadyError:
+            # Without it, Home Assistant takes each for one without its operating system.
+            return System(
+                versions=versions, architecture=platform.machine(), board=UNDEFINED
+            )
+        versions["supervisor"] = supervisor.get("supervisor")
+        versions["os"] = operating_system.get("version")
+        board = operating_system.get("board")
+    else:
+        versions |= {"supervisor": None, "os": None}
+    found = await async_get_system_info(hass)
+    return System(
+        versions=versions,
+        architecture=found["arch"],
+        installation_type=found["installation_type"],
+        board=board,
+    )
 
 
 @callback
-def async_get_board(hass: HomeAssistant) -> str | None:
-    """Return the board that Home Assistant OS runs on."""
-    if not is_hassio(hass):
-        return None
-    with suppress(HassioNotReadyError):
-        return get_os_info(hass).get("board")
-    return None
+def async_get_pending_updates(
+    hass: HomeAssistant,
+) -> dict[UpdateKind, str | int | None]:
+    """Return the updates that wait, but for those that somebody skips.
 
-
-@callback
-def async_get_pending_updates(hass: HomeAssistant) -> dict[UpdateKind, str | int]:
-    """Return the updates that wait, but for those that somebody skips."""
-    pending: dict[UpdateKind, str | int] = {}
-    for kind, state in _updates(hass):
-        if state.state != "on":
+    A kind of which nothing tells at present whether there is one is not among them.
+    """
+    pending: dict[UpdateKind, str | int | None] = dict.fromkeys(UpdateKind)
+    updates = list(_updates(hass))
+    known = {kind for kind, state in updates if state.state not in _UNKNOWN}
+    for kind in {kind for kind, _ in updates} - known:
+        del pending[kind]
+    for kind, state in updates:
+        if state.state != STATE_ON:
             continue
         if kind in _SUPERVISORS.values():
             pending[kind] = str(state.attributes.get("latest_version"))
         else:
-            pending[kind] = int(pending.get(kind, 0)) + 1
+            pending[kind] = int(pending[kind] or 0) + 1
     return pending
 
 
@@ -79,7 +100,7 @@ def _updates(hass: HomeAssistant) -> Iterator[tuple[UpdateKind, State]]:
                 yield UpdateKind.OTHERS, state
 
 
-async def async_get_free_disk(hass: HomeAssistant) -> int | None:
+async def async_get_free_disk(hass: HomeAssistant) -> int | UndefinedType:
     """Return how much of the disk with the configuration is free, in MiB."""
     try:
         usage = await hass.async_add_executor_job(
@@ -87,14 +108,19 @@ async def async_get_free_disk(hass: HomeAssistant) -> int | None:
         )
     except OSError as err:
         _LOGGER.debug("The free space of the disk is not known: %s", err)
-        return None
+        return UNDEFINED
     return usage.free // _MEBIBYTE
 
 
-async def async_get_last_backup(hass: HomeAssistant) -> datetime | None:
+async def async_get_last_backup(
+    hass: HomeAssistant,
+) -> datetime | UndefinedType | None:
     """Return when the newest backup was made that Home Assistant knows of."""
     if (manager := hass.data.get(DATA_MANAGER)) is None:
         return None
-    backups, _ = await manager.async_get_backups()
+    backups, silent = await manager.async_get_backups()
     made = (dt_util.parse_datetime(backup.date) for backup in backups.values())
-    return max((at for at in made if at is not None), default=None)
+    return max(
+        (dt_util.as_utc(at) for at in made if at is not None),
+        default=UNDEFINED if silent else None,
+    )

@@ -9,6 +9,7 @@ from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
 from .coordinator import JobsCoordinator
+from .inventory import status_of
 
 _FINE = "ok"
 
@@ -33,6 +34,7 @@ async def async_get_health(hass: HomeAssistant) -> dict[str, Any]:
         "connected": f"{connected}/{len(entries)}",
         "runner": _of_each(coordinators, _runner),
         "journal": _of_each(coordinators, _journal),
+        "inventory": _of_each(coordinators, _inventory),
     }
 
 
@@ -54,3 +56,7 @@ def _journal(coordinator: JobsCoordinator) -> str:
     if state.journal_set_aside is not None:
         return f"damaged, set aside as {state.journal_set_aside}"
     return _FINE
+
+
+def _inventory(coordinator: JobsCoordinator) -> str:
+    return status_of(coordinator.inventory)

@@ -12,7 +12,11 @@ from custom_components.aws_iot_jobs.aws_iot.errors import (
     NotAuthorizedError,
 )
 from custom_components.aws_iot_jobs.aws_iot.service import JobsService
-from custom_components.aws_iot_jobs.aws_iot.shadow import encode_report, update_topic
+from custom_components.aws_iot_jobs.aws_iot.shadow import (
+    encode_report,
+    merged,
+    update_topic,
+)
 
 from ..broker import Broker
 from ..fake_jobs_service import FakeJobsService
@@ -56,6 +60,19 @@ def test_a_report_is_what_the_shadow_gets() -> None:
     assert json.loads(first)["state"] == {"reported": {"core": "2026.10.4"}}
     assert json.loads(second)["state"] == {"reported": None}
     assert json.loads(first)["clientToken"] != json.loads(second)["clientToken"]
+
+
+def test_a_shadow_keeps_what_is_left_out() -> None:
+    """On each level; an earlier report is left as it is."""
+    told = {"core": "1", "os": "16", "pending": {"core": "2", "apps": 1}, "window": {}}
+    report = {"core": "2", "pending": {"core": None, "hacs": 3}, "window": None}
+    assert merged(told, report) == {
+        "core": "2",
+        "os": "16",
+        "pending": {"core": None, "apps": 1, "hacs": 3},
+        "window": None,
+    }
+    assert told["pending"] == {"core": "2", "apps": 1}
 
 
 async def test_a_refused_report_disturbs_nothing(

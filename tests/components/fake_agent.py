@@ -92,6 +92,14 @@ class FakeAgent:
         if self.publish_problem is not None:
             raise self.publish_problem
 
+    def hold(self, hold: Hold) -> None:
+        """Ask for no job."""
+        self.push(replace(self.state, holds=self.state.holds | {hold}))
+
+    def release(self, hold: Hold) -> None:
+        """Ask for jobs, as far as that is the reason not to."""
+        self.push(replace(self.state, holds=self.state.holds - {hold}))
+
     async def take_jobs(self, *, takes: bool) -> None:
         """Take jobs, or none. Raises OSError where a test has it so."""
         if self.disk_problem is not None:

@@ -1,6 +1,7 @@
 """What an inventory says."""
 
-from datetime import datetime, time
+from dataclasses import replace
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,6 +12,7 @@ from custom_components.aws_iot_jobs.aws_iot.shadow import (
 )
 from custom_components.aws_iot_jobs.inventory_content import (
     Inventory,
+    System,
     UpdateKind,
     describe,
     steady,
@@ -19,6 +21,7 @@ from custom_components.aws_iot_jobs.inventory_content import (
 from custom_components.aws_iot_jobs.jobs.approval import ApprovalPolicy
 from custom_components.aws_iot_jobs.jobs.fences import Fences
 from custom_components.aws_iot_jobs.jobs.window import MaintenanceWindow
+from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 
 ZONE = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 30, 0, 30, tzinfo=ZONE)
@@ -46,24 +49,34 @@ def test_versions_can_be_compared(version: str, number: int | None) -> None:
     assert version_number(version) == number
 
 
+SYSTEM = System(
+    versions={"core": "2026.10.4", "os": "16.2", "supervisor": None},
+    architecture="x86_64",
+    installation_type="Home Assistant OS",
+    board="generic-x86-64",
+)
+INVENTORY = Inventory(
+    system=SYSTEM,
+    versions={"agent": "0.1.0", "app": None},
+    handlers_run="app",
+    pending_updates={
+        UpdateKind.CORE: "2026.11.1",
+        UpdateKind.OS: None,
+        UpdateKind.APPS: 2,
+    },
+    last_backup=datetime(2026, 11, 28, 23, 30, tzinfo=ZoneInfo("UTC")),
+    free_disk=12000,
+    approval=ApprovalPolicy.COMMANDS,
+    window=MaintenanceWindow(begin=time(2), end=time(4), days={5, 6}),
+    held=True,
+    options={"runDocument": False},
+    fences=Fences(commands=True, upload_hosts=frozenset({"example.com"})),
+)
+
+
 def test_all_is_told() -> None:
     """What there is, in the fields that docs/inventory.md names."""
-    inventory = Inventory(
-        versions={"core": "2026.10.4", "os": "16.2", "agent": "0.1.0"},
-        installation_type="Home Assistant OS",
-        architecture="x86_64",
-        board="generic-x86-64",
-        handlers_run="app",
-        pending_updates={UpdateKind.CORE: "2026.11.1", UpdateKind.APPS: 2},
-        last_backup=datetime(2026, 11, 28, 23, 30, tzinfo=ZoneInfo("UTC")),
-        free_disk=12000,
-        approval=ApprovalPolicy.COMMANDS,
-        window=MaintenanceWindow(begin=time(2), end=time(4), days={5, 6}),
-        held=True,
-        options={"runDocument": False},
-        fences=Fences(commands=True, upload_hosts=frozenset({"example.com"})),
-    )
-    assert describe(inventory, now=NOW) == {
+    assert describe(INVENTORY, now=NOW) == {
         "core": "2026.10.4",
         "coreNumber": 20261004,
         "os": "16.2",
@@ -78,15 +91,8 @@ def test_all_is_told() -> None:
         "architecture": "x86_64",
         "board": "generic-x86-64",
         "handlersRun": "app",
-        "safeMode": False,
-        "pendingUpdates": {
-            "core": "2026.11.1",
-            "os": None,
-            "supervisor": None,
-            "apps": 2,
-            "hacs": None,
-            "others": None,
-        },
+        "pendingUpdates": {"core": "2026.11.1", "os": None, "apps": 2},
+        "hasBackup": True,
         # At home it is the 29th already when that backup is made.
         "lastBackupDay": 20261129,
         "lastBackupAgeDays": 1,
@@ -108,21 +114,53 @@ def test_all_is_told() -> None:
 
 def test_what_there_is_not_is_forgotten() -> None:
     """The shadow loses it: it is told as null, not left out."""
-    full = Inventory(
-        versions={}, installation_type="Home Assistant Core", architecture="aarch64"
-    )
-    told = describe(full, now=NOW)
-    for name in ("os", "board", "window", "lastBackupDay", "freeDiskMiB"):
+    told = describe(replace(INVENTORY, last_backup=None, window=None), now=NOW)
+    for name in ("app", "appNumber", "window", "lastBackupDay", "lastBackupAgeDays"):
         assert told[name] is None
+    assert told["hasBackup"] is False
+
+
+def test_what_is_not_known_is_kept() -> None:
+    """It is left out, so that the shadow has what was told before."""
+    system = System(versions={"core": "2"}, architecture="aarch64", board=UNDEFINED)
+    told = describe(
+        replace(
+            INVENTORY,
+            system=system,
+            versions={},
+            last_backup=UNDEFINED,
+            free_disk=UNDEFINED,
+        ),
+        now=NOW,
+    )
+    assert told["core"] == "2"
+    kept = {"os", "supervisorNumber", "app", "installationType", "board"}
+    kept |= {"hasBackup", "lastBackupDay", "lastBackupAgeDays", "freeDiskMiB"}
+    assert not kept & set(told)
+
+
+def test_an_age_of_days_changes_with_the_day() -> None:
+    """No sooner: each change is a report."""
+    backup = datetime(2026, 11, 23, 12, tzinfo=ZONE)
+    inventory = replace(INVENTORY, last_backup=backup)
+    ages = [
+        describe(inventory, now=now)["lastBackupAgeDays"]
+        for now in (NOW, NOW.replace(hour=23), NOW + timedelta(days=1))
+    ]
+    assert ages == [7, 7, 8]
 
 
 def test_it_is_far_below_the_limit_of_a_shadow() -> None:
     """With names as long as they get."""
-    inventory = Inventory(
-        versions=dict.fromkeys(("core", "os", "supervisor", "agent", "app"), "9" * 40),
-        installation_type="Unsupported Third Party Container",
-        architecture="x" * 40,
-        board="b" * 60,
+    inventory = replace(
+        INVENTORY,
+        system=System(
+            versions=dict.fromkeys(("core", "os", "supervisor"), "9" * 40),
+            architecture="x" * 40,
+            installation_type="Unsupported Third Party Container",
+            board="b" * 60,
+        ),
+        versions=dict.fromkeys(("agent", "app"), "9" * 40),
         pending_updates=dict.fromkeys(UpdateKind, "9" * 40),
         options=dict.fromkeys("abcdefgh", True),
     )
@@ -131,10 +169,10 @@ def test_it_is_far_below_the_limit_of_a_shadow() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "told", "expected"),
-    [(1000, None, 1000), (950, 1000, 1000), (1050, 1000, 1000), (890, 1000, 890)],
+    [(1000, UNDEFINED, 1000), (950, 1000, 1000), (1050, 1000, 1000), (890, 1000, 890)],
 )
 def test_a_disk_that_is_written_to_is_no_news(
-    amount: int, told: int | None, expected: int
+    amount: int, told: int | UndefinedType, expected: int
 ) -> None:
     """Only what makes a difference is told."""
     assert steady(amount, told) == expected

@@ -37,6 +37,7 @@ async def test_all_is_well(hass: HomeAssistant, agent: FakeAgent) -> None:
         "connected": "1/1",
         "runner": "thing-1: local, ok",
         "journal": "thing-1: ok",
+        "inventory": "thing-1: off",
     }
     words = await async_get_translations(hass, "en", "system_health", [DOMAIN])
     for name in info:

@@ -26,3 +26,18 @@ def encode_report(reported: Mapping[str, Any] | None) -> bytes:
     """
     message = {"state": {"reported": reported}, "clientToken": uuid.uuid4().hex}
     return json.dumps(message, separators=(",", ":")).encode()
+
+
+def merged(told: Mapping[str, Any], reported: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a shadow was told, all in all, by earlier reports and one after them.
+
+    What a report leaves out, a shadow keeps.
+    """
+    result = dict(told)
+    for name, value in reported.items():
+        before = told.get(name)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            result[name] = merged(before, value)
+        else:
+            result[name] = value
+    return result
