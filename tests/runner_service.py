@@ -44,6 +44,11 @@ class RunnerService:
         return self.directory / "data"
 
     @property
+    def bundle(self) -> Path:
+        """Where a bundle may be left."""
+        return self.directory / "bundle.json"
+
+    @property
     def url(self) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
@@ -82,6 +87,7 @@ class RunnerService:
                 *(sys.executable, "-P", "-m", "runner", "--host", "127.0.0.1"),
                 *("--port", str(self.port), "--grace", str(self.grace)),
                 *("--handlers", str(self.handlers), "--data", str(self.data)),
+                *("--bundle", str(self.bundle)),
                 env=os.environ | {"PYTHONPATH": str(package)} | environment,
                 stderr=log,
             )

@@ -15,6 +15,7 @@ from .samples import seed
 PORT = 8099
 DATA = Path("/data")
 HANDLERS = Path("/config/handlers")
+BUNDLE = Path("/share/aws_iot_jobs.json")
 SAMPLES = Path(__file__).parent.parent / "handlers"
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,7 +50,14 @@ def _serve(options: Options) -> NoReturn:
         sys.executable,
         (
             *(sys.executable, "-m", "runner", "--port", str(PORT)),
-            *("--handlers", str(HANDLERS), "--data", str(DATA)),
+            *(
+                "--handlers",
+                str(HANDLERS),
+                "--data",
+                str(DATA),
+                "--bundle",
+                str(BUNDLE),
+            ),
             *("--grace", str(options.stop_grace), "--log-level", options.log_level),
         ),
     )

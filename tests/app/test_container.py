@@ -117,6 +117,15 @@ async def test_the_service_answers(running: Container, client: RunnerClient) -> 
     assert running.token not in await running.log()
 
 
+async def test_a_bundle_is_looked_for_in_share(
+    running: Container, client: RunnerClient
+) -> None:
+    """Home Assistant is set up with it."""
+    assert await client.bundle() is None
+    (running.folder / "share" / "aws_iot_jobs.json").write_text("{}")
+    assert await client.bundle() == b"{}"
+
+
 async def test_the_users_handlers_stay(running: Container) -> None:
     """Over a new start; a changed sample too."""
     changed = running.handlers / "reboot.sh"

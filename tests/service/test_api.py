@@ -36,6 +36,7 @@ async def test_the_service_is_as_described(
     # What is made up must not be the name of a program by chance.
     await runner_service.start(PATH="/nonexistent")
     runner_service.handler("example.sh", "#!/bin/sh\n")
+    runner_service.bundle.write_text("{}")
     checking = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "run", str(DOCUMENT)),
         *("--url", runner_service.url),

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 import pytest
 
 from custom_components.aws_iot_jobs.runner import client as client_module
+from custom_components.aws_iot_jobs.runner.bundle import MAX_BYTES
 from custom_components.aws_iot_jobs.runner.client import (
     RunnerAddress,
     RunnerBusyError,
@@ -687,6 +688,35 @@ async def test_handlers_of_others_are_named_and_left(
     )
     assert await client.fix_permissions() == PermissionsFix(left=(left,))
     assert "has mode 700 and owner" in ((await client.handlers())["foreign.sh"] or "")
+
+
+async def test_a_bundle_that_was_left_is_handed_over(
+    client: RunnerClient, runner_service: RunnerService
+) -> None:
+    """As it is now; it stays where it is."""
+    assert await client.bundle() is None
+    runner_service.bundle.write_bytes(b"\0what it has")
+    assert await client.bundle() == b"\0what it has"
+    runner_service.bundle.write_bytes(bytes(MAX_BYTES + 5))
+    assert await client.bundle() == bytes(MAX_BYTES + 1)
+    assert runner_service.bundle.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+async def test_what_is_no_file_is_no_bundle(
+    client: RunnerClient, runner_service: RunnerService, kind: str
+) -> None:
+    """Neither waited for nor followed, whoever has put it there."""
+    bundle = runner_service.bundle
+    match kind:
+        case "link":
+            bundle.symlink_to(runner_service.data / "token")
+        case "pipe":
+            os.mkfifo(bundle)
+        case "directory":
+            bundle.mkdir()
+    with pytest.raises(RunnerUnreachableError, match=f"answers 409: {bundle}: "):
+        await client.bundle()
 
 
 async def test_a_service_says_what_it_is(

@@ -23,6 +23,7 @@ from .fakes import SilentRunner
 
 _REQUESTS = (
     ("GET", "/v1/info"),
+    ("GET", "/v1/bundle"),
     ("GET", "/v1/handlers"),
     ("POST", "/v1/handlers/fix-permissions"),
     ("PUT", "/v1/runs/one"),

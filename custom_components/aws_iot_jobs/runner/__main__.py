@@ -33,7 +33,8 @@ def main() -> None:
         sys.exit(f"The token that clients need can be neither read nor made: {err}")
     _LOGGER.info("The token that clients need is in %s", data / "token")
     runner = LocalRunner(arguments.handlers, data / "work", grace=arguments.grace)
-    app = make_app(Runs(runner, data / "runs"), arguments.handlers, token)
+    runs = Runs(runner, data / "runs")
+    app = make_app(runs, arguments.handlers, token, arguments.bundle)
     asyncio.run(_serve(app, arguments.host, arguments.port))
 
 
@@ -55,6 +56,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--handlers", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="for token and runs"
+    )
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="FILE",
+        help="where a file may be left for the client",
     )
     parser.add_argument(
         "--grace",

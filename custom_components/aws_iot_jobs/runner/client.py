@@ -156,6 +156,18 @@ class RunnerClient:
                 handler_directory=str(data["handler_directory"]),
             )
 
+    async def bundle(self) -> bytes | None:
+        """Return the bundle that was left for us, if there is one. Raises RunnerError.
+
+        Of one with more than a mebibyte, there is a byte more than that. A service of an
+        earlier version has none.
+        """
+        async with self._request("GET", "/v1/bundle") as response:
+            if response.status == 404:
+                return None
+            await self._require_success(response)
+            return await response.read()
+
     async def handlers(self) -> dict[str, str | None]:
         """Return the handlers by name, each with why it may not run. Raises RunnerError."""
         with self._expecting():

@@ -20,6 +20,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from .bundle import read_bundle
 from .connections import BACKLOG, Connections
 from .durable import replace_file
 from .inventory import fix_permissions, list_handlers
@@ -46,6 +47,7 @@ _CHECKED = "check"
 _CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 _RUNS: web.AppKey[Runs] = web.AppKey("runs", Runs)
 _HANDLERS: web.AppKey[Path] = web.AppKey("handlers", Path)
+_BUNDLE: web.AppKey[Path] = web.AppKey("bundle", Path)
 
 # What a header can carry.
 _TOKEN = re.compile(rb"[!-~]+")
@@ -53,8 +55,13 @@ _TOKEN = re.compile(rb"[!-~]+")
 type _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(runs: Runs, handler_directory: Path, token: str) -> web.Application:
-    """Return the service. It starts and closes the runs with itself."""
+def make_app(
+    runs: Runs, handler_directory: Path, token: str, bundle: Path | None = None
+) -> web.Application:
+    """Return the service. It starts and closes the runs with itself.
+
+    `bundle` is where a file may be left for its client.
+    """
     connections = Connections()
     app = web.Application(
         client_max_size=MAX_BODY_BYTES,
@@ -63,10 +70,13 @@ def make_app(runs: Runs, handler_directory: Path, token: str) -> web.Application
     app[_CONNECTIONS] = connections
     app[_RUNS] = runs
     app[_HANDLERS] = handler_directory
+    if bundle is not None:
+        app[_BUNDLE] = bundle
     app.add_routes(
         [
             web.get("/health", _health),
             web.get("/v1/info", _info),
+            web.get("/v1/bundle", _get_bundle),
             web.get("/v1/handlers", _list_handlers),
             web.post("/v1/handlers/fix-permissions", _fix_permissions),
             web.post("/v1/check", _check),
@@ -182,6 +192,22 @@ async def _info(request: web.Request) -> web.Response:
             "handler_directory": str(request.app[_HANDLERS]),
         }
     )
+
+
+async def _get_bundle(request: web.Request) -> web.Response:
+    if (file := request.app.get(_BUNDLE)) is None:
+        raise _no_bundle()
+    try:
+        content = await asyncio.to_thread(read_bundle, file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _no_bundle() from None
+    except OSError as err:
+        raise web.HTTPConflict(text=f"{file}: {err.strerror}") from err
+    return web.Response(body=content)
+
+
+def _no_bundle() -> web.HTTPNotFound:
+    return web.HTTPNotFound(text="there is no bundle")
 
 
 async def _list_handlers(request: web.Request) -> web.Response:
