@@ -38,24 +38,30 @@ class ClaimSteps(ThingSteps):
                 await self._entered.async_take(
                     self.hass, CLAIM.flat(user_input), CLAIM.fields
                 )
-                # What it takes to enrol is loaded when somebody does.
-                enrolments = await async_import_module(
-                    self.hass, f"{__package__}.enrolments"
-                )
-                request = await enrolments.async_read_request(
-                    self.hass, self._entered.values()
-                )
             except InvalidInputError as fault:
                 self._stop_if_removed()
                 self._tell(fault)
             else:
-                self._stop_if_removed()
-                self._enrolment = enrolments.async_begin_enrolment(self.hass, request)
-                assert self._enrolment is not None
-                self._wait_for(self._enrolment, if_ended="enrolment_ended")
-                return await self.async_step_enrol()
-        serial_number = await instance_id.async_get(self.hass)
-        return self._show(CLAIM, None, serial_number=serial_number)
+                return await self.async_enrol()
+        return await self._async_show_claim()
+
+    async def async_enrol(self) -> ConfigFlowResult:
+        """Begin to enrol with what has been entered, or ask for what is wrong with it."""
+        # What it takes is loaded when somebody enrols.
+        enrolments = await async_import_module(self.hass, f"{__package__}.enrolments")
+        try:
+            request = await enrolments.async_read_request(
+                self.hass, self._entered.values()
+            )
+        except InvalidInputError as fault:
+            self._stop_if_removed()
+            self._tell(fault)
+            return await self._async_show_claim()
+        self._stop_if_removed()
+        enrolment = enrolments.async_begin_enrolment(self.hass, request)
+        self._enrolment = enrolment
+        self._wait_for(enrolment, if_ended="enrolment_ended")
+        return await self.async_step_enrol()
 
     async def async_step_enrol(
         self, user_input: dict[str, Any] | None = None
@@ -76,3 +82,7 @@ class ClaimSteps(ThingSteps):
         self.settings = self._enrolment.result()
         await self.async_take_name(self.settings.thing_name)
         return await self.async_step_checked()
+
+    async def _async_show_claim(self) -> ConfigFlowResult:
+        serial_number = await instance_id.async_get(self.hass)
+        return self._show(CLAIM, None, serial_number=serial_number)

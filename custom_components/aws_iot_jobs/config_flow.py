@@ -19,7 +19,6 @@ from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 
 from . import config_forms
 from .app_flow import AppSteps
-from .claim_flow import ClaimSteps
 from .const import (
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
@@ -34,6 +33,7 @@ from .coordinator import AwsIotJobsConfigEntry
 from .errors import InvalidInputError
 from .fence_flow import FenceSteps
 from .fence_options import locked_down
+from .offer_flow import OfferSteps
 from .options_flow import AwsIotJobsOptionsFlow
 from .places.app import address_of, async_follow, is_app
 from .places.runners import RunnerKind, RunnerSettings
@@ -47,20 +47,20 @@ from .validation import (
 )
 
 
-class AwsIotJobsConfigFlow(ClaimSteps, AppSteps, FenceSteps, domain=DOMAIN):
+class AwsIotJobsConfigFlow(OfferSteps, AppSteps, FenceSteps, domain=DOMAIN):
     """Adds a thing, and keeps its certificate and settings up to date.
 
     First it asks how the thing connects, and tries it (ThingSteps), or has a claim make it a
-    thing (ClaimSteps). Then it asks where handlers run: in the app (AppSteps), in Home
-    Assistant itself, or by a runner at an address, and, where there is a Supervisor, what
-    jobs may do there (FenceSteps).
+    thing (ClaimSteps), one that the app has found perhaps (OfferSteps). Then it asks where
+    handlers run: in the app (AppSteps), in Home Assistant itself, or by a runner at an
+    address, and, where there is a Supervisor, what jobs may do there (FenceSteps).
     """
 
     VERSION = 1
 
     def __init__(self) -> None:
         """Begin."""
-        ClaimSteps.__init__(self)
+        OfferSteps.__init__(self)
         AppSteps.__init__(self)
         self._place: tuple[RunnerSettings, Mapping[str, Any]] | None = None
 
@@ -78,6 +78,8 @@ class AwsIotJobsConfigFlow(ClaimSteps, AppSteps, FenceSteps, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Add a thing: with a certificate that there is, or with a claim that makes one."""
+        if (offer := await self.async_offer()) is not None:
+            return offer
         return self.async_show_menu(
             step_id="user", menu_options=["certificate", "claim"]
         )
@@ -108,6 +110,7 @@ class AwsIotJobsConfigFlow(ClaimSteps, AppSteps, FenceSteps, domain=DOMAIN):
         if entries:
             return self.async_abort(reason="already_configured")
         self.discovered_slug = discovery_info.slug
+        self.app_address = address
         self.context["title_placeholders"] = {"name": discovery_info.name}
         return await self.async_step_user()
 

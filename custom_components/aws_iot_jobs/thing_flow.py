@@ -104,6 +104,7 @@ class ThingSteps(ConfigFlow):
 
     def _begin(self, form: Form, entry: AwsIotJobsConfigEntry | None) -> None:
         self._asking = form
+        self._fault = None
         if entry is None:
             self._entered = ThingForm({CONF_PORT: DEFAULT_PORT})
             return

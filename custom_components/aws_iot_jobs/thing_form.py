@@ -52,7 +52,7 @@ class ThingForm:
         """
         faults: list[InvalidInputError] = []
         uploads = await self._async_take_uploads(hass, entered, faults)
-        bundle = await self._async_open_bundle(hass, uploads, fields, faults)
+        bundle = await self._async_open_uploaded(hass, uploads, fields, faults)
         texts = {field: entered[field] for field in entered if field not in FILE_FIELDS}
         changed = {
             field: text
@@ -64,6 +64,16 @@ class ThingForm:
         self.files = {**self.files, **bundle.files, **uploads}
         if faults:
             raise InvalidInputError.of(faults)
+
+    async def async_fill(
+        self, hass: HomeAssistant, bundle: UploadedFile, fields: Collection[str]
+    ) -> None:
+        """Fill in what a bundle has for a form with these fields. Raises InvalidInputError."""
+        found = await self._async_open(hass, bundle, fields)
+        self.texts |= {
+            field: found.texts[field] for field in fields & found.texts.keys()
+        }
+        self.files |= {CONF_BUNDLE: bundle, **found.files}
 
     def forget_files(self, fields: Iterable[str]) -> None:
         """Forget files with which something is wrong."""
@@ -88,7 +98,7 @@ class ThingForm:
             for field in FILE_FIELDS
         }
 
-    async def _async_open_bundle(
+    async def _async_open_uploaded(
         self,
         hass: HomeAssistant,
         uploads: dict[str, UploadedFile],
@@ -99,14 +109,18 @@ class ThingForm:
         if (file := uploads.get(CONF_BUNDLE)) is None:
             return Bundle()
         try:
-            bundle = fitting(
-                await hass.async_add_executor_job(read_bundle, file), fields
-            )
-            self._check_thing(bundle)
+            return await self._async_open(hass, file, fields)
         except InvalidInputError as fault:
             faults.append(fault)
             del uploads[CONF_BUNDLE]
             return Bundle()
+
+    async def _async_open(
+        self, hass: HomeAssistant, file: UploadedFile, fields: Collection[str]
+    ) -> Bundle:
+        """Return what a bundle has for a form with these fields. Raises InvalidInputError."""
+        bundle = fitting(await hass.async_add_executor_job(read_bundle, file), fields)
+        self._check_thing(bundle)
         return bundle
 
     async def _async_take_uploads(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
+import json
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -18,12 +19,16 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
+from custom_components.aws_iot_jobs.aws_iot.connection import ConnectionSettings
 from custom_components.aws_iot_jobs.aws_iot.model import ExecutionKey, JobStatus
 from custom_components.aws_iot_jobs.const import (
+    CONF_BUNDLE,
+    CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
     CONF_RUNNER,
     CONF_RUNNER_TOKEN,
+    CONF_TEMPLATE,
     DOMAIN,
 )
 from custom_components.aws_iot_jobs.fence_options import fences_of
@@ -61,9 +66,21 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 from homeassistant.util.dt import utcnow
 
+from ..certificates import CertificateAuthority, Credentials
 from ..runner_service import RunnerService, free_port
-from .conftest import THING
-from .dialog import Form, begin, begin_with, in_sections, sections_of, settled, submit
+from .conftest import ENDPOINT, THING
+from .dialog import (
+    Form,
+    begin,
+    begin_with,
+    errors,
+    in_sections,
+    sections_of,
+    settled,
+    shown_files,
+    submit,
+    suggested,
+)
 from .fake_agent import FakeAgent
 from .fake_supervisor import SLUG, TOKEN, FakeSupervisor
 from .repairs import confirm, gone, issues, open_repair, set_up_repairs, shown
@@ -398,6 +415,96 @@ async def test_page_reload_in_the_dialog_of_a_discovered_app(
     result = await _open(hass, fences)
     assert result["reason"] == "already_configured"
     await hass.async_block_till_done()
+
+
+async def _opened(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
+    """Open a dialog that waits, as the page does it."""
+    return await hass.config_entries.flow.async_configure(flow["flow_id"])
+
+
+@pytest.fixture
+def claim_bundle(ca: CertificateAuthority) -> dict[str, Any]:
+    """Return a bundle that enrols homes."""
+    claim = ca.device("claim")
+    return {
+        "endpoint": ENDPOINT,
+        "template": "home-assistant",
+        "claimCertificate": claim.certificate.decode(),
+        "claimPrivateKey": claim.private_key.decode(),
+    }
+
+
+async def test_bundle_that_the_app_has_found_is_offered(
+    hass: HomeAssistant,
+    agents: list[FakeAgent],
+    supervisor: FakeSupervisor,
+    claim_bundle: dict[str, Any],
+    credentials: Credentials,
+) -> None:
+    """Nothing is done before a person has chosen it; then one choice enrols the home."""
+    await supervisor.runner.start()
+    supervisor.installed = supervisor.started = True
+    flow = await _discover(hass, _discovered(supervisor))
+    assert flow["step_id"] == "user"
+    # It may come later than the app.
+    supervisor.runner.bundle.write_text(json.dumps(claim_bundle))
+    settings = ConnectionSettings(
+        endpoint=ENDPOINT,
+        thing_name=THING,
+        certificate=credentials.certificate,
+        private_key=credentials.private_key,
+    )
+    with patch(
+        "custom_components.aws_iot_jobs.enrolments.enrol", return_value=settings
+    ) as enrol:
+        flow = await _opened(hass, flow)
+        assert (flow["type"], flow["step_id"]) == (FlowResultType.MENU, "offer")
+        assert flow["menu_options"] == ["enrol_home", "claim", "certificate"]
+        assert flow["description_placeholders"] == {
+            "file": "aws_iot_jobs.json",
+            "endpoint": ENDPOINT,
+            "template": "home-assistant",
+        }
+        # What was shown is used, whatever takes its place.
+        supervisor.runner.bundle.write_text("{}")
+        enrol.assert_not_called()
+        flow = await settled(hass, await _go(hass, flow, next_step_id="enrol_home"))
+    assert (
+        enrol.call_args[0][0].claim_private_key.decode()
+        == (claim_bundle["claimPrivateKey"])
+    )
+    assert flow["step_id"] == "fences"
+    result = await _go(hass, flow, next_step_id="locked_down")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == THING
+    assert result["data"][CONF_RUNNER]["kind"] == "app"
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+async def test_bundle_with_a_fault_is_not_offered(
+    hass: HomeAssistant, supervisor: FakeSupervisor, claim_bundle: dict[str, Any]
+) -> None:
+    """The form of a claim says why, and has the rest; another way is as ever."""
+    await supervisor.runner.start()
+    del claim_bundle["template"]
+    supervisor.runner.bundle.write_text(json.dumps(claim_bundle))
+    flow = await _discover(hass, _discovered(supervisor))
+    assert flow["step_id"] == "user"
+    form = await _go(hass, flow, next_step_id="claim")
+    assert errors(form) == {CONF_TEMPLATE: "missing"}
+    assert suggested(form)[CONF_ENDPOINT] == ENDPOINT
+    assert shown_files(form)[CONF_BUNDLE] == "aws_iot_jobs.json"
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+
+    flow = await _discover(hass, _discovered(supervisor))
+    await begin_with(hass, flow)
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+
+    supervisor.runner.bundle.unlink()
+    supervisor.runner.bundle.mkdir()
+    flow = await _discover(hass, _discovered(supervisor))
+    await begin_with(hass, flow, "claim")
 
 
 async def test_things_follow_the_app(
