@@ -8,6 +8,7 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.importlib import async_import_module
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
@@ -30,7 +31,6 @@ from .errors import InvalidInputError
 from .expiry import async_watch_expiry
 from .facts import async_get_facts
 from .frontend import CardView, async_offer_card, async_withdraw_card
-from .inventory import InventoryReport
 from .issues import Issue, ThingIssues
 from .job_events import async_fire_events
 from .jobs.agent import Agent
@@ -121,7 +121,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     async_watch_expiry(hass, entry, issues)
     ApprovalIssue(hass, entry, agent, issues).async_start()
     if entry.options.get(CONF_INVENTORY):
-        entry.runtime_data.inventory = InventoryReport(hass, entry)
+        # Most homes report none, and do not load what it takes.
+        inventory = await async_import_module(hass, f"{__package__}.inventory")
+        entry.runtime_data.inventory = inventory.InventoryReport(hass, entry)
         entry.runtime_data.inventory.async_start()
     entry.runtime_data.async_start()
     await async_offer_card(hass)

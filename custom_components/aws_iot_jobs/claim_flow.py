@@ -1,7 +1,8 @@
 """The steps that enrol this home with a claim, while the dialog shows that it lasts."""
 
 import asyncio
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.helpers import instance_id
@@ -12,6 +13,9 @@ from .const import CONF_ENDPOINT, CONF_TEMPLATE
 from .errors import InvalidInputError
 from .settings import ThingSettings
 from .thing_flow import ThingSteps
+
+if TYPE_CHECKING:
+    from .aws_iot.enrolment import EnrolmentRequest
 
 
 class ClaimSteps(ThingSteps):
@@ -47,12 +51,9 @@ class ClaimSteps(ThingSteps):
 
     async def async_enrol(self) -> ConfigFlowResult:
         """Begin to enrol with what has been entered, or ask for what is wrong with it."""
-        # What it takes is loaded when somebody enrols.
-        enrolments = await async_import_module(self.hass, f"{__package__}.enrolments")
+        enrolments = await self._async_enrolments()
         try:
-            request = await enrolments.async_read_request(
-                self.hass, self._entered.values()
-            )
+            request = await self._async_request()
         except InvalidInputError as fault:
             self._stop_if_removed()
             self._tell(fault)
@@ -82,6 +83,18 @@ class ClaimSteps(ThingSteps):
         self.settings = self._enrolment.result()
         await self.async_take_name(self.settings.thing_name)
         return await self.async_step_checked()
+
+    async def _async_enrolments(self) -> ModuleType:
+        """Return what it takes to enrol: it is loaded when somebody does."""
+        return await async_import_module(self.hass, f"{__package__}.enrolments")
+
+    async def _async_request(self) -> EnrolmentRequest:
+        """Return what has been entered. Raises InvalidInputError."""
+        enrolments = await self._async_enrolments()
+        request: EnrolmentRequest = await enrolments.async_read_request(
+            self.hass, self._entered.values()
+        )
+        return request
 
     async def _async_show_claim(self) -> ConfigFlowResult:
         serial_number = await instance_id.async_get(self.hass)

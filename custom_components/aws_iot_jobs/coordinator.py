@@ -78,6 +78,14 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         name: str = self.config_entry.data[CONF_THING_NAME]
         return name
 
+    @property
+    def inventory_status(self) -> str:
+        """Whether an inventory is reported, and if not, why."""
+        if self.inventory is None:
+            return "off"
+        refusal = self.inventory.refusal
+        return "on" if refusal is None else str(refusal)
+
     @callback
     def async_start(self) -> None:
         """Let the agent run until it is stopped, at the latest with Home Assistant."""

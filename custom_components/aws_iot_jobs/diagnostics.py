@@ -11,7 +11,6 @@ from homeassistant.helpers.device_registry import AnyDeviceEntry
 from .const import CONF_CERTIFICATE, CONF_ENDPOINT, CONF_PRIVATE_KEY, CONF_ROOT_CA
 from .coordinator import AwsIotJobsConfigEntry
 from .fence_options import fences_of
-from .inventory import status_of
 from .jobs.model import AgentState, JobState
 from .jobs.redact import without_signatures
 
@@ -31,7 +30,7 @@ async def async_get_config_entry_diagnostics(
         "available": entry.runtime_data.last_update_success,
         "version": entry.runtime_data.version,
         "runner_problem": entry.runtime_data.watch.problem,
-        "inventory": status_of(entry.runtime_data.inventory),
+        "inventory": entry.runtime_data.inventory_status,
         "state": _state(entry.runtime_data.data),
     }
     hidden = _without_account(async_redact_data(found, TO_REDACT), endpoint)

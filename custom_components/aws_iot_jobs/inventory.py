@@ -268,13 +268,6 @@ class InventoryReport:
         )
 
 
-def status_of(report: InventoryReport | None) -> str:
-    """Say whether an inventory is reported, and if not, why."""
-    if report is None:
-        return "off"
-    return "on" if report.refusal is None else str(report.refusal)
-
-
 def _app_version(watch: RunnerWatch) -> dict[str, str | None]:
     """Return the app's version, by its name, unless it has not told it yet."""
     if watch.app_version is None and watch.settings.kind is RunnerKind.APP:

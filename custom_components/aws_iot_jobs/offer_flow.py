@@ -8,7 +8,6 @@ from homeassistant.config_entries import ConfigFlowResult
 
 from .claim_flow import ClaimSteps
 from .config_forms import CLAIM
-from .enrolments import async_read_request
 from .errors import InvalidInputError
 from .places.runners import client_of
 from .runner.client import RunnerAddress, RunnerError
@@ -58,7 +57,7 @@ class OfferSteps(ClaimSteps):
             await self._entered.async_fill(
                 self.hass, UploadedFile(BUNDLE_NAME, content), CLAIM.fields
             )
-            request = await async_read_request(self.hass, self._entered.values())
+            request = await self._async_request()
         except InvalidInputError as fault:
             _LOGGER.warning(
                 "The bundle %s in the folder share cannot be used as it is: %s",

@@ -9,7 +9,6 @@ from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
 from .coordinator import JobsCoordinator
-from .inventory import status_of
 
 _FINE = "ok"
 
@@ -59,4 +58,4 @@ def _journal(coordinator: JobsCoordinator) -> str:
 
 
 def _inventory(coordinator: JobsCoordinator) -> str:
-    return status_of(coordinator.inventory)
+    return coordinator.inventory_status
