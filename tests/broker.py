@@ -7,6 +7,7 @@ code 0x87 for that topic alone.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 import json
 import os
 from pathlib import Path
@@ -350,13 +351,12 @@ def _claim_policy(template: str) -> list[dict[str, Any]]:
 
 
 def _peek(thing: str) -> list[dict[str, Any]]:
+    return [_allow("publishClientSend", f"$aws/things/{thing}/jobs/$next/get")]
+
+
+def _peek_answers(kind: str, thing: str) -> list[dict[str, Any]]:
     topic = f"$aws/things/{thing}/jobs/$next/get"
-    answers = (f"{topic}/accepted", f"{topic}/rejected")
-    return [
-        _allow("publishClientSend", topic),
-        *(_allow("publishClientReceive", answer) for answer in answers),
-        *(_allow("subscribePattern", answer) for answer in answers),
-    ]
+    return [_allow(kind, f"{topic}/{answer}") for answer in ("accepted", "rejected")]
 
 
 def _inventory(thing: str) -> list[dict[str, Any]]:
@@ -367,6 +367,8 @@ def _inventory(thing: str) -> list[dict[str, Any]]:
 _OPTIONAL: dict[str, Callable[[str], list[dict[str, Any]]]] = {
     "Inventory": _inventory,
     "Peek": _peek,
+    "PeekReceive": partial(_peek_answers, "publishClientReceive"),
+    "PeekSubscribe": partial(_peek_answers, "subscribePattern"),
 }
 """What the optional statements of the documented policy allow."""
 

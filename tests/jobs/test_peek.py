@@ -18,15 +18,21 @@ from .conftest import Device
 from .documents import command_step, document
 
 TRUE = document(command_step("true"))
-PEEK = "$aws/things/thing-1/jobs/$next/get"
+STATEMENTS = ("Peek", "PeekSubscribe", "PeekReceive")
+PEEK = "custom_components.aws_iot_jobs.jobs.peek"
+SERVICE = "custom_components.aws_iot_jobs.aws_iot.service"
 
 
 @pytest.fixture
-async def broker(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[Broker]:
-    """Run a broker whose policy has the statement, unless a test wants it without."""
-    statements = () if request.node.get_closest_marker("minimal") else ("Peek",)
+def lacking() -> tuple[str, ...]:
+    """Return which of the statements the policy does not have: a test says otherwise."""
+    return ()
+
+
+@pytest.fixture
+async def broker(tmp_path: Path, lacking: tuple[str, ...]) -> AsyncIterator[Broker]:
+    """Run a broker whose policy has the statements, unless a test wants it without."""
+    statements = [it for it in STATEMENTS if it not in lacking]
     async with Broker(tmp_path / "broker", statements=statements) as broker:
         yield broker
 
@@ -41,6 +47,13 @@ async def curious(stopped_device: Device, service: FakeJobsService) -> Device:
 async def careful(stopped_device: Device, service: FakeJobsService) -> Device:
     """Return one whose jobs all wait for approval, too."""
     return await _start(stopped_device, service, approval=ApprovalPolicy.EVERY_JOB)
+
+
+@pytest.fixture
+def quick_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what is not answered given up soon."""
+    monkeypatch.setattr(f"{SERVICE}.ANSWER_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(f"{PEEK}._FIRST_PAUSE_SECONDS", 0.02)
 
 
 async def _start(
@@ -338,20 +351,61 @@ async def test_what_may_not_be_run_is_rejected_without_asking(
     assert JobEventType.APPROVAL_REQUESTED not in {it.type for it in device.events}
 
 
+@pytest.mark.usefixtures("quick_answers")
+async def test_a_lost_answer_does_not_hide_that_it_is_cancelled(
+    careful: Device, service: FakeJobsService
+) -> None:
+    """Nobody is asked for long to approve what is not there any more."""
+    job = service.create_job(TRUE)
+    await _waits(careful, job)
+    service.faults.lose_requests = 1
+    service.end(job, "CANCELED")
+    await careful.until(lambda state: state.last_job is not None)
+    assert careful.state.last_job is not None
+    assert careful.state.last_job.status == "CANCELED"
+
+
+@pytest.mark.parametrize("content", [TRUE, {"version": "1.0", "steps": []}])
+async def test_the_next_one_waits_until_jobs_are_taken(
+    careful: Device, service: FakeJobsService, content: object
+) -> None:
+    """Also where the one before it has gone while nobody was there to see that."""
+    job = service.create_job(TRUE)
+    await _waits(careful, job)
+    await careful.agent.take_jobs(takes=False)
+    await careful.stop()
+    service.end(job, "CANCELED")
+    other = service.create_job(content)
+    await careful.start()
+    await _shows(careful, other)
+    assert careful.state.job is None
+    assert careful.state.last_job is not None
+    assert careful.state.last_job.key.job_id == job.job_id
+    assert other.status == "QUEUED"
+
+
 # Without the statement, or without the wish
 
 
-@pytest.mark.minimal
-async def test_without_the_statement_it_is_as_before(
-    careful: Device, service: FakeJobsService, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("quick_answers")
+@pytest.mark.parametrize(
+    "lacking", [STATEMENTS, *((it,) for it in STATEMENTS)], ids="-".join
+)
+async def test_without_a_statement_it_is_as_before(
+    careful: Device,
+    service: FakeJobsService,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """That is said once; jobs are begun and wait, and nothing is lost."""
+    asked = _count(service, "/get")
     job = service.create_job(TRUE)
     await _waits(careful, job)
     await service.until(lambda: job.status == "IN_PROGRESS")
     await careful.agent.approve(job.job_id)
     await service.ended(job)
     assert job.status == "SUCCEEDED"
+    # One connection, one try: nothing waits for what is not answered.
+    assert _count(service, "/get") == asked
     await careful.agent.take_jobs(takes=False)
     other = service.create_job(TRUE)
     await careful.stop()
@@ -359,7 +413,7 @@ async def test_without_the_statement_it_is_as_before(
     await careful.connected()
     await careful.agent.take_jobs(takes=True)
     await _waits(careful, other)
-    assert _count(service, "/get") == 0
+    await service.until(lambda: other.status == "IN_PROGRESS")
     told = [
         it
         for it in caplog.records
@@ -394,13 +448,11 @@ async def test_jobs_that_need_not_wait_cost_no_request_more(
     assert _count(service, "/get") == 0
 
 
+@pytest.mark.usefixtures("quick_answers")
 async def test_an_answer_that_is_lost_is_asked_for_again(
-    careful: Device, service: FakeJobsService, monkeypatch: pytest.MonkeyPatch
+    careful: Device, service: FakeJobsService
 ) -> None:
     """As all requests are."""
-    monkeypatch.setattr(
-        "custom_components.aws_iot_jobs.aws_iot.service.ANSWER_TIMEOUT_SECONDS", 0.2
-    )
     service.faults.lose_requests = 1
     job = service.create_job(TRUE)
     await _waits(careful, job)

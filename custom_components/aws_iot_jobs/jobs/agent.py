@@ -144,6 +144,7 @@ class Agent:
     def check_for_jobs(self) -> None:
         """Ask AWS at once whether there is a job, and connect at once where it is lost."""
         self._service.retry_now()
+        self._peek.try_again()
         self._look_again()
 
     async def publish(self, topic: str, payload: bytes) -> None:
@@ -326,6 +327,10 @@ class Agent:
             return None
         if job is not None and (execution is None or not job.record.is_of(execution)):
             await self._settle(job, execution)
+            if execution is not None and execution.status is JobStatus.QUEUED:
+                # It has only been looked at, and may have to wait for jobs to be taken.
+                self._queue.look()
+                return None
         return execution
 
     async def _wait_for_room(self) -> None:

@@ -221,7 +221,7 @@ class JobRun:
         """
         if self.job.record.queued:
             await self.job.unless_stopped(self._may_begin())
-            await self.updates.check_queued()
+            await self.job.unless_stopped(self.updates.check_queued())
         was_queued = self.job.record.queued
         asking = self._service.start_next()
         fresh = await self.job.unless_stopped(asking)

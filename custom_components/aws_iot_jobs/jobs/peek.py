@@ -6,12 +6,16 @@ tried again with the next connection; jobs go on as without it.
 
 import asyncio
 from collections.abc import Callable
-import itertools
 import logging
 from typing import NoReturn
 
 from ..aws_iot.backoff import backoff
-from ..aws_iot.errors import AwsIotError, DisconnectedError, NotAuthorizedError
+from ..aws_iot.errors import (
+    AwsIotError,
+    DisconnectedError,
+    NotAuthorizedError,
+    RequestTimeoutError,
+)
 from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
@@ -64,7 +68,7 @@ class Peek:
         self._losses = 0
 
     def try_again(self) -> None:
-        """Take it that the policy may allow it now: there is another connection."""
+        """Take it that the policy may allow it now: it may have been mended."""
         self._refused = self._losses >= _LOSSES
         self.again()
 
@@ -96,7 +100,8 @@ class Peek:
         """
         if not self._settings.peek or self._refused:
             raise NotSeenError
-        for delay in itertools.islice(backoff(_FIRST_PAUSE_SECONDS), _TRIES):
+        delays = backoff(_FIRST_PAUSE_SECONDS)
+        for tries_left in reversed(range(_TRIES)):
             try:
                 execution = await self._service.peek()
             except NotAuthorizedError as err:
@@ -105,12 +110,17 @@ class Peek:
                 self._losses += 1
                 if self._losses >= _LOSSES:
                     self._refuse(err)
+            except RequestTimeoutError as err:
+                # What the policy does not let us receive looks like this, too.
+                if not tries_left:
+                    self._refuse(err)
             except AwsIotError as err:
                 _LOGGER.debug("AWS IoT Jobs does not tell what is next: %s", err)
             else:
                 self._losses = 0
                 return execution
-            await asyncio.sleep(delay)
+            if tries_left:
+                await asyncio.sleep(next(delays))
         raise NotSeenError
 
     async def to_be_approved(self) -> JobExecution | None:
@@ -140,7 +150,7 @@ class Peek:
         _LOGGER.log(
             level,
             "%s cannot look at jobs before it begins them: %s. Jobs go on. Add the "
-            "statements Peek to the policy, or switch looking ahead off",
+            "statements Peek of docs/aws.md to the policy, or switch looking ahead off",
             self._settings.connection.thing_name,
             error,
         )

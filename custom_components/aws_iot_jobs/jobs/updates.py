@@ -12,9 +12,11 @@ from dataclasses import replace
 import logging
 from typing import Protocol
 
+from ..aws_iot.backoff import backoff
 from ..aws_iot.errors import (
     AwsIotError,
     ConnectError,
+    NotAuthorizedError,
     RequestRejectedError,
     RequestTimeoutError,
 )
@@ -79,6 +81,7 @@ class ExecutionUpdates:
         self._probed = asyncio.Event()
         self._due = asyncio.Event()
         self._next_at = 0.0
+        self._pauses = backoff(MIN_INTERVAL_SECONDS)
         self._sending = asyncio.Lock()
         job.subscribe(lambda _: self._due.set())
 
@@ -138,8 +141,8 @@ class ExecutionUpdates:
     async def check_queued(self) -> None:
         """See whether a job that waits in the queue is there yet.
 
-        Raises ExecutionEndedError where it is not. What cannot be found out now, the answer
-        to its beginning will tell.
+        Raises ExecutionEndedError where it is not. What cannot be found out now, `run` finds
+        out later, or the answer to its beginning tells.
         """
         self._doubtful = False
         self._probed.clear()
@@ -148,7 +151,10 @@ class ExecutionUpdates:
             first = await self._service.peek()
         except AwsIotError as err:
             _LOGGER.debug("Job %s: not looked at: %s", record.key.job_id, err)
+            if not isinstance(err, NotAuthorizedError):
+                self._check_later()
             return
+        self._pauses = backoff(MIN_INTERVAL_SECONDS)
         if first is not None and record.is_of(first):
             return
         if (status := await self._status_in_queue()) is not None:
@@ -170,12 +176,19 @@ class ExecutionUpdates:
         except RequestRejectedError as err:
             if err.code == RejectedCode.RESOURCE_NOT_FOUND:
                 return JobStatus.REMOVED
-            if err.state is not None and err.state.status.terminal:
+            if err.state is None:
+                self._check_later()
+            elif err.state.status.terminal:
                 return err.state.status
         except (ConnectError, RequestTimeoutError) as err:
             _LOGGER.debug("Job %s: not known to be queued: %s", record.key.job_id, err)
-            self.probe()
+            self._check_later()
         return None
+
+    def _check_later(self) -> None:
+        """Have `run` look once more, after a pause that grows while nothing is found out."""
+        self._next_at = asyncio.get_running_loop().time() + next(self._pauses)
+        self.probe(at_once=False)
 
     async def _turn(self) -> None:
         """Wait until progress may be told again; whoever has to find out may at once.
