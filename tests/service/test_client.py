@@ -706,7 +706,7 @@ async def test_a_bundle_that_was_left_is_handed_over(
 async def test_what_is_no_file_is_no_bundle(
     client: RunnerClient, runner_service: RunnerService, kind: str
 ) -> None:
-    """Neither waited for nor followed, whoever has put it there."""
+    """Neither waited for nor followed nor kept open, whoever has put it there."""
     bundle = runner_service.bundle
     match kind:
         case "link":
@@ -715,8 +715,14 @@ async def test_what_is_no_file_is_no_bundle(
             os.mkfifo(bundle)
         case "directory":
             bundle.mkdir()
-    with pytest.raises(RunnerUnreachableError, match=f"answers 409: {bundle}: "):
-        await client.bundle()
+    assert runner_service.process is not None
+    opened = Path(f"/proc/{runner_service.process.pid}/fd")
+    counts = []
+    for _ in range(2):
+        with pytest.raises(RunnerUnreachableError, match=f"answers 409: {bundle}: "):
+            await client.bundle()
+        counts.append(len(list(opened.iterdir())))
+    assert counts[1] == counts[0]
 
 
 async def test_a_service_says_what_it_is(

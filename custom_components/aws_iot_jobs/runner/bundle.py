@@ -21,7 +21,11 @@ def read_bundle(file: Path) -> bytes:
     descriptor = os.open(
         file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     )
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no file", str(file))
-        return opened.read(MAX_BYTES + 1)
+        # What cannot be opened so, as a folder, would stay open.
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
