@@ -26,7 +26,6 @@ from .const import (
 from .coordinator import AwsIotJobsConfigEntry, JobsCoordinator
 from .credentials import check_fit
 from .device import async_get_device_info
-from .enrolment_store import PendingEnrolmentStore, async_forget_when_saved
 from .errors import InvalidInputError
 from .expiry import async_watch_expiry
 from .facts import async_get_facts
@@ -80,7 +79,6 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> bool:
     """Set up a thing. Its agent connects by itself, whenever AWS IoT can be reached."""
-    await async_forget_when_saved(hass, entry)
     thing_name = entry.data[CONF_THING_NAME]
     secrets = await SecretStore(hass, thing_name).async_load()
     settings = await _async_get_settings(hass, entry, secrets)
@@ -127,7 +125,18 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
         entry.runtime_data.inventory.async_start()
     entry.runtime_data.async_start()
     await async_offer_card(hass)
+    entry.async_create_background_task(
+        hass, _async_forget_enrolment(hass, entry), f"{DOMAIN} {entry.title} enrolment"
+    )
     return True
+
+
+async def _async_forget_enrolment(
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry
+) -> None:
+    """Forget the enrolment that a thing comes from. No start has to wait for that."""
+    store = await async_import_module(hass, f"{__package__}.enrolment_store")
+    await store.async_forget_when_saved(hass, entry)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> bool:
@@ -157,7 +166,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
     ThingIssues(hass, entry).async_clear(*Issue)
     await _async_leave_runner(hass, entry)
     await SecretStore(hass, thing_name).async_remove()
-    await PendingEnrolmentStore(hass).async_forget(entry)
+    store = await async_import_module(hass, f"{__package__}.enrolment_store")
+    await store.PendingEnrolmentStore(hass).async_forget(entry)
     await hass.async_add_executor_job(remove_thing_directory, hass, thing_name)
     if not hass.config_entries.async_entries(DOMAIN, include_ignore=False):
         await async_withdraw_card(hass)
