@@ -123,24 +123,26 @@ class Peek:
                 await asyncio.sleep(next(delays))
         raise NotSeenError
 
-    async def to_be_approved(self) -> JobExecution | None:
-        """Return the next job if it has to wait for approval before it is begun."""
+    async def look_ahead(self) -> JobExecution | None:
+        """Do what `look` does, where a job may have to be approved before it is begun.
+
+        Raises NotSeenError.
+        """
         if self._settings.approval is ApprovalPolicy.NEVER:
-            return None
-        try:
-            execution = await self.look()
-        except NotSeenError:
-            return None
-        if execution is None or execution.status is not JobStatus.QUEUED:
-            return None
+            raise NotSeenError
+        return await self.look()
+
+    async def has_to_wait(self, execution: JobExecution) -> bool:
+        """Tell whether a job has to be approved before it is begun."""
+        if execution.status is not JobStatus.QUEUED:
+            return False
         try:
             document = read_document(execution.document, self._settings.fences)
         except InvalidJobDocumentError:
-            return None
+            return False
         if unmet_condition(document.conditions, self._settings.facts):
-            return None
-        waits = await needs_approval(document, self._settings.approval, self._runner)
-        return execution if waits else None
+            return False
+        return await needs_approval(document, self._settings.approval, self._runner)
 
     def _refuse(self, error: AwsIotError) -> NoReturn:
         """Look no more with this connection, and say so once. Raises NotSeenError."""

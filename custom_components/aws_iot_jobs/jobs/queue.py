@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+import contextlib
 import logging
 from typing import Any
 
@@ -115,10 +116,13 @@ class JobQueue:
         # What is asked for from here on answers all that there was to ask before.
         self._changed.clear()
         self.doubtful = False
-        if (waiting := await self._peek.to_be_approved()) is not None:
-            self.opening = NOTHING
-            self.announced = None
-            return waiting
+        with contextlib.suppress(NotSeenError):
+            seen = await self._peek.look_ahead()
+            # Where nothing is, nothing is begun: what comes meanwhile may have to wait.
+            if seen is None or await self._peek.has_to_wait(seen):
+                self.opening = NOTHING
+                self.announced = None
+                return seen
         return await self._start()
 
     async def _start(self) -> JobExecution | None:
