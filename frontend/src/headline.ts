@@ -115,7 +115,11 @@ function lineOf(told: Told, place: Place): string {
   }
 }
 
-function runningLine(job: Job, { thing, text }: Told, place: Place): string {
+function runningLine(job: Job, told: Told, place: Place): string {
+  const { thing, text } = told;
+  if (thing?.holds.length && job.approved_at && job.steps.every((step) => step.status === "pending")) {
+    return thing.holds.includes("backup") ? text.get("backup_is_made") : waitsLine(job.job_id, told);
+  }
   if (!job.steps.length) {
     return text.get("running");
   }
@@ -139,12 +143,10 @@ function approvalLine(job: Job, { thing, text }: Told, place: Place): string {
 }
 
 /** Why no job is asked for, though nothing is wrong. */
-function heldLine({ thing, text, clock, now }: Told): string | null {
+function heldLine(told: Told): string | null {
+  const { thing, text, clock, now } = told;
   if (thing?.waiting) {
-    const job = thing.waiting.job_id;
-    return thing.next_window
-      ? text.get("job_waits_until", { job, when: clock.short(new Date(thing.next_window), now, text) })
-      : text.get("job_waits", { job });
+    return waitsLine(thing.waiting.job_id, told);
   }
   if (thing?.holds.includes("backup")) {
     return text.get("backup_is_made");
@@ -160,6 +162,13 @@ function heldLine({ thing, text, clock, now }: Told): string | null {
     }
   }
   return null;
+}
+
+/** What AWS has in its queue until jobs are taken. */
+function waitsLine(job: string, { thing, text, clock, now }: Told): string {
+  return thing?.next_window
+    ? text.get("job_waits_until", { job, when: clock.short(new Date(thing.next_window), now, text) })
+    : text.get("job_waits", { job });
 }
 
 /** What became of the last job. */

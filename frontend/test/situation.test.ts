@@ -128,3 +128,12 @@ test("what waits in AWS is named while no job is taken", () => {
   const next_window = new Date(NOW.getTime() + 3_600_000).toISOString();
   expect(headline({ thing: { ...held, next_window } }).line).toMatch(/^Job job-7 waits until /);
 });
+
+test("what is approved while no job is taken is not said to run", () => {
+  const steps = [step(1, "pending"), step(2, "pending")];
+  const approved = job({ approved_at: at(1), steps });
+  const line = (holds: Thing["holds"]) => headline({ job: approved, thing: thing({ holds }) }).line;
+  expect(line(["switched_off"])).toBe(`Job ${approved.job_id} waits in AWS`);
+  expect(line(["backup", "window"])).toBe("Waiting · a backup is being made");
+  expect(line([])).toMatch(/^Running/);
+});

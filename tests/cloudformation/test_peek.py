@@ -49,9 +49,7 @@ async def test_what_waits_is_seen_and_stays_queued(
 
 
 @asynccontextmanager
-async def _agent(
-    aws: LocalAws, thing: Thing, directory: Path
-) -> AsyncIterator[Device]:
+async def _agent(aws: LocalAws, thing: Thing, directory: Path) -> AsyncIterator[Device]:
     """Run an agent that looks ahead, and whose jobs have to be approved."""
     settings = AgentSettings(
         connection=ConnectionSettings(
