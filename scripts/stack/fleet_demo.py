@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 import json
 from pathlib import Path
-import shutil
 import time
 
 from botocore.exceptions import ClientError
@@ -17,10 +16,9 @@ from .fleet import Fleet, create_fleet, fleet_bundle
 from .home_assistant import HomeAssistant
 from .integration import DOMAIN
 from .options import Job, Options
-from .paths import HANDLERS
 from .process import StackError
 from .screen import Screen
-from .stage import connected_entities
+from .stage import connected_entities, sample_handlers, start_aws, start_home
 
 CHOICES = ("claim", "local", "open")
 
@@ -73,8 +71,8 @@ async def _set_stage(
     async with AsyncExitStack() as exits:
         async with asyncio.TaskGroup() as starting:
             for home in homes:
-                starting.create_task(_start_home(exits, home, screen))
-            fleet = await _start_aws(exits, aws, screen)
+                starting.create_task(start_home(exits, home, screen))
+            fleet = await _start_fleet(exits, aws, screen)
         bundle = json.dumps(await fleet_bundle(aws, fleet))
         async with asyncio.TaskGroup() as enrolling:
             tasks = [
@@ -92,23 +90,12 @@ async def _set_stage(
             screen.line("\nStopping the Home Assistants and the local AWS")
 
 
-async def _start_aws(exits: AsyncExitStack, aws: LocalAws, screen: Screen) -> Fleet:
-    started = time.monotonic()
-    await exits.enter_async_context(aws)
-    where = f"{aws.endpoint_url}, MQTT at {aws.mqtt_host}:{aws.mqtt_port}"
-    screen.done("Local AWS", where, time.monotonic() - started)
+async def _start_fleet(exits: AsyncExitStack, aws: LocalAws, screen: Screen) -> Fleet:
+    await start_aws(exits, aws, screen)
     started = time.monotonic()
     fleet = await create_fleet(aws)
     screen.done("Stack", "cloudformation/fleet.yaml", time.monotonic() - started)
     return fleet
-
-
-async def _start_home(
-    exits: AsyncExitStack, home: HomeAssistant, screen: Screen
-) -> None:
-    started = time.monotonic()
-    await exits.enter_async_context(home)
-    screen.done("Home Assistant", home.url, time.monotonic() - started)
 
 
 async def _enrol(
@@ -116,7 +103,9 @@ async def _enrol(
 ) -> EnrolledHome:
     """Add the integration through its dialog, with nothing but the bundle."""
     started = time.monotonic()
-    handlers = options.handlers or await asyncio.to_thread(_sample_handlers, home)
+    handlers = options.handlers or await asyncio.to_thread(
+        sample_handlers, home.directory
+    )
     fields = {
         "bundle": Upload("claim.json", bundle),
         "handler_directory": str(handlers),
@@ -182,12 +171,3 @@ def _show_hints(stage: FleetStage, screen: Screen) -> None:
         screen.pair("User", enrolled.home.user)
         screen.pair("Password", enrolled.home.password)
     screen.line("\nCtrl-C ends it all.")
-
-
-def _sample_handlers(home: HomeAssistant) -> Path:
-    """Return a new handler directory with a copy of the handlers of the checkout."""
-    directory = home.directory / "handlers"
-    shutil.copytree(HANDLERS, directory)
-    for path in (directory, *directory.rglob("*")):
-        path.chmod(0o700)
-    return directory

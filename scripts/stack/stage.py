@@ -43,13 +43,13 @@ async def set_stage(
     of the parts that start side by side come in an ExceptionGroup.
     """
     if handlers is None:
-        handlers = await asyncio.to_thread(_sample_handlers, folder)
+        handlers = await asyncio.to_thread(sample_handlers, folder)
     aws = LocalAws(folder / "aws")
     home = HomeAssistant(folder / "home", port=port)
     async with AsyncExitStack() as exits:
         async with asyncio.TaskGroup() as starting:
-            starting.create_task(_start_home(exits, home, screen))
-            thing = await _start_aws(exits, aws, screen)
+            starting.create_task(start_home(exits, home, screen))
+            thing = await _start_aws_with_thing(exits, aws, screen)
         started = time.monotonic()
         fields = integration_fields(aws, thing, handler_directory=handlers)
         entry = await home.add_integration(DOMAIN, fields)
@@ -71,11 +71,18 @@ async def set_stage(
             screen.line("\nStopping Home Assistant and the local AWS")
 
 
-async def _start_aws(exits: AsyncExitStack, aws: LocalAws, screen: Screen) -> Thing:
+async def start_aws(exits: AsyncExitStack, aws: LocalAws, screen: Screen) -> None:
+    """Start a local AWS that ends with `exits`, and tell of it."""
     started = time.monotonic()
     await exits.enter_async_context(aws)
     where = f"{aws.endpoint_url}, MQTT at {aws.mqtt_host}:{aws.mqtt_port}"
     screen.done("Local AWS", where, time.monotonic() - started)
+
+
+async def _start_aws_with_thing(
+    exits: AsyncExitStack, aws: LocalAws, screen: Screen
+) -> Thing:
+    await start_aws(exits, aws, screen)
     started = time.monotonic()
     thing = await aws.create_thing(THING_NAME)
     what = f"{thing.name}, with a certificate and the minimal policy"
@@ -83,9 +90,10 @@ async def _start_aws(exits: AsyncExitStack, aws: LocalAws, screen: Screen) -> Th
     return thing
 
 
-async def _start_home(
+async def start_home(
     exits: AsyncExitStack, home: HomeAssistant, screen: Screen
 ) -> None:
+    """Start a Home Assistant that ends with `exits`, and tell of it."""
     started = time.monotonic()
     await exits.enter_async_context(home)
     screen.done("Home Assistant", home.url, time.monotonic() - started)
@@ -112,8 +120,8 @@ async def connected_entities(home: HomeAssistant, entry: Entry) -> dict[str, str
     return entities
 
 
-def _sample_handlers(folder: Path) -> Path:
-    """Return a new handler directory with a copy of the handlers of the checkout."""
+def sample_handlers(folder: Path) -> Path:
+    """Return a new handler directory below `folder`, with the handlers of the checkout."""
     directory = folder / "handlers"
     shutil.copytree(HANDLERS, directory)
     for path in (directory, *directory.rglob("*")):
