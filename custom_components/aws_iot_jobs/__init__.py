@@ -125,9 +125,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
         entry.runtime_data.inventory.async_start()
     entry.runtime_data.async_start()
     await async_offer_card(hass)
-    entry.async_create_background_task(
-        hass, _async_forget_enrolment(hass, entry), f"{DOMAIN} {entry.title} enrolment"
-    )
+    entry.async_create_task(hass, _async_forget_enrolment(hass, entry))
     return True
 
 

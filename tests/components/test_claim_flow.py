@@ -218,6 +218,7 @@ async def _kept(hass: HomeAssistant) -> PendingEnrolment | None:
 
 async def _saved(hass: HomeAssistant) -> None:
     """Let the time pass after which an entry is surely on disk."""
+    await hass.async_block_till_done()
     async_fire_time_changed(hass, utcnow() + SAVED_AFTER + timedelta(seconds=1))
     await hass.async_block_till_done()
 
