@@ -49,6 +49,7 @@ from .places.watch import RunnerWatch
 from .reasons import async_follow_language
 from .services import async_setup_services
 from .settings import ThingSettings
+from .steps.home import StepsHere
 from .storage import (
     SecretStore,
     make_default_handler_directory,
@@ -96,6 +97,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
             facts=await async_get_facts(
                 hass, runner, thing_name=thing_name, agent_version=version
             ),
+            home=StepsHere(hass, entry),
             agent_version=version,
         ),
         place.runner,

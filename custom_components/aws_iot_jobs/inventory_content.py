@@ -15,7 +15,7 @@ from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 
 from .const import Weekday
 from .jobs.approval import ApprovalPolicy
-from .jobs.document import ActionType
+from .jobs.calls import ActionType
 from .jobs.fences import OPEN, Fence, Fences
 from .jobs.window import MaintenanceWindow
 
@@ -166,8 +166,7 @@ def _number_of_day(day: date) -> int:
 
 def _capabilities(fences: Fences) -> dict[str, bool]:
     """Return which types of steps there are, and whether they are let run here."""
-    fenced = {ActionType.RUN_COMMAND} if fences.commands else set()
-    return {kind.value: kind not in fenced for kind in ActionType}
+    return {type_.value: fences.allows(type_) for type_ in ActionType}
 
 
 def _window(window: MaintenanceWindow | None) -> dict[str, Any] | None:

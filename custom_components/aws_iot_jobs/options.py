@@ -33,6 +33,7 @@ from .const import (
 from .fence_options import fences_of
 from .jobs.approval import ApprovalPolicy
 from .jobs.conditions import Facts
+from .jobs.home_steps import NO_HOME, HomeSteps
 from .jobs.settings import AgentSettings
 from .jobs.window import MaintenanceWindow
 
@@ -45,6 +46,7 @@ def agent_settings(
     connection: ConnectionSettings,
     directory: Path,
     facts: Facts,
+    home: HomeSteps = NO_HOME,
     agent_version: str,
 ) -> AgentSettings:
     """Return the settings of an agent with what the options of its entry say."""
@@ -61,6 +63,7 @@ def agent_settings(
         window=maintenance_window(options),
         peek=bool(options.get(CONF_PEEK, False)),
         fences=fences_of(options),
+        home=home,
         now=dt_util.now,
         final_details=_versions(options, agent_version),
         history_count=int(options.get(CONF_HISTORY_COUNT, DEFAULT_HISTORY_COUNT)),

@@ -15,6 +15,11 @@ def command_step(command: str, **fields: Any) -> dict[str, Any]:
     return {"action": {"name": command, "type": "runCommand", "input": given} | fields}
 
 
+def home_step(type_: str, **fields: Any) -> dict[str, Any]:
+    """Return a step that runs in Home Assistant itself."""
+    return {"action": {"name": type_, "type": type_} | fields}
+
+
 def document(*steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """Return a job document of the new schema that wants its output back."""
     return {"version": "1.0", "includeStdOut": True, "steps": list(steps)} | fields

@@ -656,8 +656,13 @@ def _document_or_reason(found: Any) -> JobDocument | str:
 
 def _assert_can_be_run(step: Step) -> None:
     """Require a call of which the system can make an argv."""
-    call = step.call
-    argv = call.argv if isinstance(call, CommandCall) else (call.handler, *call.args)
+    match step.call:
+        case CommandCall(argv=argv):
+            pass
+        case HandlerCall(handler=handler, args=args):
+            argv = (handler, *args)
+        case call:
+            argv = call.words
     assert argv[0].strip()
     for word in (*argv, step.run_as_user):
         assert "\0" not in word.encode().decode()

@@ -187,6 +187,7 @@ class Agent:
             document,
             facts=self._settings.facts,
             runner=self._runner,
+            home=self._settings.home,
             default_timeout=self._settings.default_timeout,
             fences=self._settings.fences,
         )
@@ -415,6 +416,7 @@ class Agent:
             settings=self._settings,
             service=self._service,
             runner=self._runner,
+            home=self._settings.home,
             opening=NOTHING if job.record.document is not None else self._queue.opening,
             tidied=self._tidying.wait,
             may_begin=self._gate.opened,

@@ -76,8 +76,16 @@ async def needs_approval(
 
 
 def _path(step: Step) -> str | None:
-    """Return the path of a step's handler; a command has none."""
-    return None if isinstance(step.call, CommandCall) else step.call.path
+    """Return the path of a step's handler; a command has none.
+
+    Home Assistant's own steps count as what was put here: they do what they are known to.
+    """
+    match step.call:
+        case HandlerCall(path=path):
+            return path
+        case CommandCall():
+            return None
+    return DEFAULT_PATH
 
 
 async def _is_put_here(step: Step, runner: Runner) -> bool:

@@ -8,25 +8,35 @@ parameter is not set, so an empty optional field is absent too.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+import difflib
 import re
 from typing import Any
 
 import voluptuous as vol
 
 from ..runner.model import CommandCall, HandlerCall
+from .calls import ActionType, HomeAssistantCall, call_of
 from .errors import InvalidJobDocumentError
+from .fields import (
+    SPACES,
+    any_object,
+    argument,
+    boolean,
+    count,
+    json_object,
+    list_of,
+    plain_text,
+    required_text,
+    seconds,
+    without_absent,
+)
 from .reasons import Reason
+
+type Call = HandlerCall | CommandCall | HomeAssistantCall
+"""What a step runs."""
 
 SCHEMA_VERSION = "1.0"
 DEFAULT_CONDITION_TYPE = "stringEqual"
-
-
-class ActionType(StrEnum):
-    """What an action can be."""
-
-    RUN_HANDLER = "runHandler"
-    RUN_COMMAND = "runCommand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,7 @@ class Step:
     """
 
     name: str
-    call: HandlerCall | CommandCall
+    call: Call
     run_as_user: str = ""
     allow_stderr: int | None = None
     ignore_failure: bool = False
@@ -77,7 +87,7 @@ def parse_job_document(document: Any) -> JobDocument:
     """
     if not isinstance(document, Mapping):
         raise InvalidJobDocumentError("", Reason.NO_OBJECT.text())
-    present = _without_absent(document)
+    present = without_absent(document)
     version = present.get("version", "")
     # As the Device Client has it: only a string is the version of a schema.
     if "operation" in present and (not isinstance(version, str) or not version):
@@ -98,112 +108,7 @@ def split_command(command: str) -> tuple[str, ...]:
     spaces alone is an empty argument.
     """
     words = re.findall(r"(?:\\,|[^,])+", command)
-    return tuple(word.replace(r"\,", ",").strip(_SPACES) for word in words)
-
-
-_SPACES = " \t\n\v\f\r"
-
-
-def _without_absent(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in mapping.items() if value is not None}
-
-
-def _object(fields: dict[Any, Any]) -> Any:
-    """Return a validator of a JSON object with these fields and any others."""
-    schema = vol.Schema(fields, extra=vol.ALLOW_EXTRA)
-
-    def validate(value: Any) -> Any:
-        return schema(_without_absent(_any_object(value)))
-
-    return validate
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise vol.Invalid(Reason.MUST_BE_TEXT.text())
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise vol.Invalid(Reason.MUST_BE_PLAIN_TEXT.text())
-    return value
-
-
-def _any_object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise vol.Invalid(Reason.MUST_BE_OBJECT.text())
-    return value
-
-
-def _required_text(value: Any) -> str:
-    if not _text(value).strip():
-        raise vol.Invalid(Reason.MISSING.text())
-    return str(value)
-
-
-def _list_of(element: Callable[[Any], Any], *, at_least_one: bool = False) -> Any:
-    schema = vol.Schema([element])
-
-    def validate(value: Any) -> Any:
-        if not isinstance(value, list):
-            raise vol.Invalid(Reason.MUST_BE_LIST.text())
-        if at_least_one and not value:
-            raise vol.Invalid(Reason.MUST_NOT_BE_EMPTY.text())
-        return schema(value)
-
-    return validate
-
-
-def _argument(value: Any) -> str:
-    """Read one argument of a handler: a string, or what JSON writes without quotes."""
-    match value:
-        case str():
-            return _text(value)
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
-        case None:
-            return ""
-    raise vol.Invalid(Reason.MUST_BE_TEXT.text())
-
-
-def _boolean(value: Any) -> bool:
-    match value:
-        case bool():
-            return value
-        case str() if value.lower() in ("true", "false", ""):
-            return value.lower() == "true"
-    raise vol.Invalid(Reason.MUST_BE_BOOLEAN.text())
-
-
-def _count(value: Any) -> int | None:
-    match value:
-        case bool():
-            pass
-        case None | "":
-            return None
-        case int() if value >= 0:
-            return value
-        case float() if value >= 0 and value.is_integer():
-            return int(value)
-        case str() if re.fullmatch(r"[0-9]{1,9}", value):
-            return int(value)
-    raise vol.Invalid(Reason.MUST_BE_COUNT.text())
-
-
-def _seconds(value: Any) -> float | None:
-    match value:
-        case bool():
-            pass
-        case None | "":
-            return None
-        case int() | float() if 0 < value <= _MAX_TIMEOUT_SECONDS:
-            return float(value)
-        case str() if re.fullmatch(r"[0-9]{1,6}", value):
-            return _seconds(int(value))
-    raise vol.Invalid(Reason.MUST_BE_SECONDS.text(max_seconds=_MAX_TIMEOUT_SECONDS))
-
-
-# AWS's own limit for a step timer, 10080 minutes.
-_MAX_TIMEOUT_SECONDS = 10080 * 60
+    return tuple(word.replace(r"\,", ",").strip(SPACES) for word in words)
 
 
 def _version(value: Any) -> str:
@@ -218,81 +123,115 @@ def _version(value: Any) -> str:
 
 def _action_type(value: Any) -> ActionType:
     try:
-        return ActionType(_required_text(value))
+        return ActionType(required_text(value))
     except ValueError:
-        unknown = Reason.UNKNOWN_ACTION.text(found=f"{value!r:.40}")
+        found = f"{value!r:.40}"
+        unknown = Reason.UNKNOWN_ACTION.text(found=found)
+        if close := difflib.get_close_matches(value, _HERE, n=1):
+            unknown = Reason.MISSPELT_ACTION.text(meant=f'"{close[0]}"', found=found)
         raise vol.Invalid(unknown) from None
 
 
+def _nobody(value: Any) -> str:
+    if plain_text(value):
+        raise vol.Invalid(Reason.USER_IN_HOME_ASSISTANT.text())
+    return ""
+
+
 def _command(value: Any) -> tuple[str, ...]:
-    argv = split_command(_required_text(value))
+    argv = split_command(required_text(value))
     if not argv or not argv[0]:
         raise vol.Invalid(Reason.NO_PROGRAM.text())
-    if any(character in argv[0] for character in _SPACES):
+    if any(character in argv[0] for character in SPACES):
         raise vol.Invalid(Reason.PROGRAM_WITH_SPACES.text(found=f"{argv[0]!r:.60}"))
     return argv
 
 
-_HANDLER_INPUT = _object(
+_HANDLER_INPUT = json_object(
     {
-        vol.Required("handler"): _required_text,
-        vol.Optional("args", default=list): _list_of(_argument),
-        vol.Optional("path", default=""): _text,
+        vol.Required("handler"): required_text,
+        vol.Optional("args", default=list): list_of(argument),
+        vol.Optional("path", default=""): plain_text,
     }
 )
-_COMMAND_INPUT = _object({vol.Required("command"): _command})
+_COMMAND_INPUT = json_object({vol.Required("command"): _command})
 
 
 def _action(value: Any) -> Any:
     """Read an action: what its input holds depends on its type."""
-    action = _ACTION(value)
-    schema = _HANDLER_INPUT
-    if action["type"] is ActionType.RUN_COMMAND:
-        schema = _COMMAND_INPUT
+    action = any_object(value)
+    if action.get("type") in _HERE:
+        return _input(_ACTION_HERE(action), lambda given, type_: call_of(type_, given))
+    schemas = {
+        ActionType.RUN_HANDLER: _HANDLER_INPUT,
+        ActionType.RUN_COMMAND: _COMMAND_INPUT,
+    }
+    return _input(_ACTION(action), lambda given, type_: schemas[type_](given))
+
+
+def _input(
+    action: dict[str, Any], read: Callable[[Any, ActionType], Any]
+) -> dict[str, Any]:
     try:
-        action["input"] = schema(action["input"])
+        action["input"] = read(action["input"], action["type"])
     except vol.Invalid as err:
         err.prepend(["input"])
         raise
     return action
 
 
-_ACTION = _object(
+_ANY_ACTION = {
+    vol.Required("name"): required_text,
+    vol.Required("type"): _action_type,
+    vol.Optional("allowStdErr", default=None): count,
+    vol.Optional("ignoreStepFailure", default=False): boolean,
+    vol.Optional("timeoutSeconds", default=None): seconds,
+}
+_ACTION = json_object(
     {
-        vol.Required("name"): _required_text,
-        vol.Required("type"): _action_type,
-        vol.Required("input"): _any_object,
-        vol.Optional("runAsUser", default=""): _text,
-        vol.Optional("allowStdErr", default=None): _count,
-        vol.Optional("ignoreStepFailure", default=False): _boolean,
-        vol.Optional("timeoutSeconds", default=None): _seconds,
+        **_ANY_ACTION,
+        vol.Required("input"): any_object,
+        vol.Optional("runAsUser", default=""): plain_text,
     }
 )
-_STEP = _object({vol.Required("action"): _action})
-_CONDITION = _object(
+# Home Assistant acts as itself, and some of what it can do needs no input.
+_ACTION_HERE = json_object(
     {
-        vol.Required("key"): _required_text,
-        vol.Required("value"): _list_of(_text, at_least_one=True),
-        vol.Optional("type", default=DEFAULT_CONDITION_TYPE): _text,
+        **_ANY_ACTION,
+        vol.Optional("input", default=dict): any_object,
+        vol.Optional("runAsUser", default=""): _nobody,
     }
 )
-_NEW_SCHEMA = _object(
+_HERE = tuple(
+    type_
+    for type_ in ActionType
+    if type_ not in (ActionType.RUN_HANDLER, ActionType.RUN_COMMAND)
+)
+_STEP = json_object({vol.Required("action"): _action})
+_CONDITION = json_object(
+    {
+        vol.Required("key"): required_text,
+        vol.Required("value"): list_of(plain_text, at_least_one=True),
+        vol.Optional("type", default=DEFAULT_CONDITION_TYPE): plain_text,
+    }
+)
+_NEW_SCHEMA = json_object(
     {
         vol.Required("version"): _version,
-        vol.Optional("includeStdOut", default=False): _boolean,
-        vol.Optional("conditions", default=list): _list_of(_CONDITION),
-        vol.Required("steps"): _list_of(_STEP, at_least_one=True),
+        vol.Optional("includeStdOut", default=False): boolean,
+        vol.Optional("conditions", default=list): list_of(_CONDITION),
+        vol.Required("steps"): list_of(_STEP, at_least_one=True),
         vol.Optional("finalStep"): _STEP,
     }
 )
-_OLD_SCHEMA = _object(
+_OLD_SCHEMA = json_object(
     {
-        vol.Required("operation"): _required_text,
-        vol.Optional("args", default=list): _list_of(_argument),
-        vol.Optional("path", default=""): _text,
-        vol.Optional("includeStdOut", default=False): _boolean,
-        vol.Optional("allowStdErr", default=None): _count,
-        vol.Optional("timeoutSeconds", default=None): _seconds,
+        vol.Required("operation"): required_text,
+        vol.Optional("args", default=list): list_of(argument),
+        vol.Optional("path", default=""): plain_text,
+        vol.Optional("includeStdOut", default=False): boolean,
+        vol.Optional("allowStdErr", default=None): count,
+        vol.Optional("timeoutSeconds", default=None): seconds,
     }
 )
 
@@ -339,18 +278,24 @@ def _new_document(fields: dict[str, Any]) -> JobDocument:
 
 
 def _step(action: dict[str, Any]) -> Step:
+    call = _call(action)
+    timeout = action["timeoutSeconds"]
+    if timeout is None and isinstance(call, HomeAssistantCall):
+        timeout = call.seconds
     return Step(
         name=action["name"],
-        call=_call(action),
+        call=call,
         run_as_user=action["runAsUser"],
         allow_stderr=action["allowStdErr"],
         ignore_failure=action["ignoreStepFailure"],
-        timeout=action["timeoutSeconds"],
+        timeout=timeout,
     )
 
 
-def _call(action: dict[str, Any]) -> HandlerCall | CommandCall:
+def _call(action: dict[str, Any]) -> Call:
     given = action["input"]
+    if isinstance(given, HomeAssistantCall):
+        return given
     if action["type"] is ActionType.RUN_COMMAND:
         return CommandCall(argv=given["command"])
     # The Device Client always tells a handler its user first, be it empty.

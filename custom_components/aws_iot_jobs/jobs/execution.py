@@ -1,14 +1,17 @@
 """One job: its steps in order, and what their outcomes mean."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 import logging
+from typing import Any
 
 from ..aws_iot.model import JobStatus
 from ..runner.model import (
+    CommandCall,
+    HandlerCall,
     RunEvent,
     Runner,
     RunOutcome,
@@ -17,7 +20,9 @@ from ..runner.model import (
     StepRequest,
 )
 from ..runner.system import boot_id
+from .calls import HomeAssistantCall
 from .document import JobDocument, Step
+from .home_steps import NO_HOME, Attempt, HomeSteps, run_attempt
 from .job import Job, JobStoppedError
 from .model import JobOutcome, JobProgress, StepState, StepStatus
 from .reasons import Reason
@@ -48,13 +53,14 @@ class Execution:
         *,
         thing_name: str,
         runner: Runner,
+        home: HomeSteps = NO_HOME,
         deadline: Deadline,
         default_timeout: float | None = None,
         tidied: Callable[[], Awaitable[None]],
         may_start: Callable[[], Awaitable[None]],
         on_event: Callable[[int, int, RunEvent], None] = lambda *_: None,
     ) -> None:
-        """Prepare to run a job's steps.
+        """Prepare to run a job's steps: programs at the runner, others in Home Assistant.
 
         `default_timeout` in seconds is for steps without a timeout of their own. `tidied`
         is awaited before the first one: then the runner is done with earlier jobs;
@@ -65,6 +71,7 @@ class Execution:
         self._document = document
         self._thing_name = thing_name
         self._runner = runner
+        self._home = home
         self._deadline = deadline
         self._default_timeout = default_timeout
         self._tidied = tidied
@@ -82,6 +89,7 @@ class Execution:
         self._accepted = accepted
         try:
             await self._job.unless_stopped(self._tidied())
+            await self._job.unless_stopped(self._look_before())
             for index, step in enumerate(self._document.all_steps):
                 state = self._progress.steps[index]
                 if not state.status.ended:
@@ -94,6 +102,15 @@ class Execution:
         self._job.change(progress=stopped(self._progress))
         return self._outcome()
 
+    async def _look_before(self) -> None:
+        """Know how it was before the job, where a step is to compare with that."""
+        if self._progress.last_started_index is not None:
+            return
+        for index, step in enumerate(self._document.all_steps):
+            if isinstance(step.call, HomeAssistantCall):
+                known = await self._home.before(step.call)
+                self._job.change(progress=self._with_step(index, known=known))
+
     @property
     def _progress(self) -> JobProgress:
         return self._job.record.progress
@@ -102,7 +119,7 @@ class Execution:
         """Run a step to its end, again where the runner was interrupted itself."""
         attempt = 1
         if self._progress.steps[index].status is StepStatus.IN_PROGRESS:
-            attempt = await self._job.unless_stopped(self._next_attempt(index))
+            attempt = await self._job.unless_stopped(self._next_attempt(index, step))
         while attempt <= MAX_ATTEMPTS:
             timeout = self._deadline.shorten(step.timeout or self._default_timeout)
             tried = replace(step, timeout=timeout)
@@ -112,7 +129,7 @@ class Execution:
             attempt += 1
         return self._end_step(index, step, _NO_MORE_ATTEMPTS)
 
-    async def _next_attempt(self, index: int) -> int:
+    async def _next_attempt(self, index: int, step: Step) -> int:
         """Return which attempt comes next of a step that a restart interrupted.
 
         It stays the same where the runner still has the run, which it then re-attaches,
@@ -120,6 +137,8 @@ class Execution:
         """
         record = self._job.record
         state = record.progress.steps[index]
+        if isinstance(step.call, HomeAssistantCall):
+            return state.attempt + 1
         run_id = self._run_id(index, state.attempt)
         trace = await self._runner.trace(str(record.key), run_id)
         # Another runner knows nothing of it, and what was noted here may not have outlived
@@ -148,11 +167,7 @@ class Execution:
             await self._job.unless_stopped(asyncio.shield(accepted))
             self._accepted = None
         self._job.change(**begun)
-        request = self._request(index, attempt, step)
-        on_event = partial(self._on_event, index, attempt)
-        running = asyncio.ensure_future(
-            self._runner.run(request, on_event, self._job.stop)
-        )
+        running = asyncio.ensure_future(self._running(index, attempt, step))
         try:
             await asyncio.wait((running,))
         except asyncio.CancelledError:
@@ -165,12 +180,43 @@ class Execution:
             raise
         return running.result()
 
-    def _request(self, index: int, attempt: int, step: Step) -> StepRequest:
+    def _running(
+        self, index: int, attempt: int, step: Step
+    ) -> Coroutine[Any, Any, RunResult]:
+        """Return an attempt of a step, where steps of its kind run."""
+        on_event = partial(self._on_event, index, attempt)
+        if isinstance(call := step.call, HomeAssistantCall):
+            trial = Attempt(
+                call,
+                key=self._job.record.key,
+                run_id=self._run_id(index, attempt),
+                known=self._progress.steps[index].known,
+                keep=partial(self._keep_known, index),
+                on_event=on_event,
+                on_percent=lambda percent: self._take_percent(index, percent),
+            )
+            return run_attempt(
+                self._home, trial, timeout=step.timeout, stop=self._job.stop
+            )
+        request = self._request(index, attempt, step, call)
+        return self._runner.run(request, on_event, self._job.stop)
+
+    async def _keep_known(self, index: int, known: Any) -> None:
+        """Have on record what a step's next attempt has to know. Raises JobStoppedError."""
+        await self._job.keep(progress=self._with_step(index, known=known))
+        self._change(index, known=known)
+
+    def _take_percent(self, index: int, percent: int) -> None:
+        self._change(index, percent=percent)
+
+    def _request(
+        self, index: int, attempt: int, step: Step, call: HandlerCall | CommandCall
+    ) -> StepRequest:
         key = self._job.record.key
         return StepRequest(
             run_id=self._run_id(index, attempt),
             job_key=str(key),
-            call=step.call,
+            call=call,
             run_as_user=step.run_as_user,
             timeout=step.timeout,
             environment={
@@ -196,7 +242,13 @@ class Execution:
             told = reason_of_step(self._document, index, reason)
             _LOGGER.info("Job %s, %s", self._job.record.key.job_id, told)
         return self._change(
-            index, result, status=status, reason=reason, ended_at=datetime.now(UTC)
+            index,
+            result,
+            status=status,
+            reason=reason,
+            ended_at=datetime.now(UTC),
+            percent=None,
+            known=None,
         )
 
     def _change(

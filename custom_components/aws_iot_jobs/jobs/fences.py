@@ -9,7 +9,16 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ..runner.model import DEFAULT_PATH, CommandCall, HandlerCall
-from .document import JobDocument, Step, parse_job_document
+from .actions import AllowedAction, problem_of, with_allowed_data
+from .calls import (
+    ActionCall,
+    ActionType,
+    BackupCall,
+    CheckCall,
+    HomeAssistantCall,
+    LogsCall,
+)
+from .document import Call, JobDocument, Step, parse_job_document
 from .errors import InvalidJobDocumentError
 from .hosts import hosts_in, is_among
 from .reasons import Reason
@@ -26,6 +35,7 @@ class Fence(StrEnum):
     HANDLERS = "handlers"
     USERS = "users"
     UPLOAD_HOSTS = "upload_hosts"
+    HOME_ASSISTANT_STEPS = "home_assistant_steps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,8 @@ class Fences:
     handler directory. `handlers`, `users` and `upload_hosts` are all that may be named, None
     for any. A handler of the handler directory, or found on PATH, goes by its name, another
     one by its whole path; hosts are patterns as `host_pattern` returns them.
+    `home_assistant_steps` are all the types of steps that may run in Home Assistant itself,
+    None for any. `actions` are what such steps may call there: none where nothing is said.
     """
 
     commands: bool = False
@@ -43,6 +55,8 @@ class Fences:
     handlers: frozenset[str] | None = None
     users: frozenset[str] | None = None
     upload_hosts: frozenset[str] | None = None
+    home_assistant_steps: frozenset[ActionType] | None = None
+    actions: tuple[AllowedAction, ...] = ()
 
     @property
     def up(self) -> tuple[Fence, ...]:
@@ -51,9 +65,21 @@ class Fences:
             fence for fence in Fence if getattr(self, fence) not in (False, None)
         )
 
+    def allows(self, type_: ActionType) -> bool:
+        """Tell whether any step of a type may run."""
+        match type_:
+            case ActionType.RUN_HANDLER:
+                return self.handlers is None or bool(self.handlers)
+            case ActionType.RUN_COMMAND:
+                return not self.commands
+            case ActionType.CALL_ACTION if not self.actions:
+                return False
+        steps = self.home_assistant_steps
+        return steps is None or type_ in steps
+
 
 OPEN: Final = Fences()
-"""Every job may do all that the agent can."""
+"""Every job may do all that the agent can, but call no action: those are named one by one."""
 
 
 class FencedOffError(InvalidJobDocumentError):
@@ -68,7 +94,7 @@ def read_document(document: Any, fences: Fences) -> JobDocument:
     parsed = parse_job_document(document)
     if (refusal := fenced_off(parsed, fences)) is not None:
         raise refusal
-    return _confined(parsed) if fences.paths else parsed
+    return _confined(parsed, fences)
 
 
 def fenced_off(document: JobDocument, fences: Fences) -> FencedOffError | None:
@@ -92,7 +118,10 @@ def host_allowed(url: str, fences: Fences) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fields:
-    """Where in a document it stands what a step is. `arg` is the first argument's number."""
+    """Where in a document it stands what a step is. `arg` is the first argument's number.
+
+    `type` is where a step of Home Assistant says its type, and `input` what it is given.
+    """
 
     command: str
     path: str
@@ -100,6 +129,8 @@ class _Fields:
     user: str
     args: str
     first_arg: int
+    type: str = ""
+    input: str = ""
 
     def of_arg(self, index: int) -> str:
         """Return where an argument of a call stands; before all others comes the user."""
@@ -126,6 +157,8 @@ def _new(step: str) -> _Fields:
         user=f"{action}.runAsUser",
         args=f"{action}.input.args",
         first_arg=1,
+        type=f"{action}.type",
+        input=f"{action}.input",
     )
 
 
@@ -139,12 +172,15 @@ def _steps(document: JobDocument) -> Iterator[tuple[Step, _Fields]]:
 def _problems(step: Step, fields: _Fields, fences: Fences) -> Iterator[tuple[str, str]]:
     """Yield what a step may not do, with the field that says it."""
     call = step.call
-    if isinstance(call, CommandCall):
-        if fences.commands:
-            yield fields.command, Reason.COMMANDS_FENCED_OFF.text()
-    else:
-        yield from _handler_problems(call, fields, fences)
-    if fences.users is not None:
+    match call:
+        case CommandCall():
+            if fences.commands:
+                yield fields.command, Reason.COMMANDS_FENCED_OFF.text()
+        case HandlerCall():
+            yield from _handler_problems(call, fields, fences)
+        case _:
+            yield from _home_problems(call, fields, fences)
+    if fences.users is not None and not isinstance(call, HomeAssistantCall):
         yield from _user_problems(step, fields, fences.users)
     if fences.upload_hosts is not None:
         yield from _host_problems(call, fields, fences.upload_hosts)
@@ -163,6 +199,17 @@ def _handler_problems(
         yield fields.handler, Reason.HANDLER_FENCED_OFF.text(found=_quoted(name))
 
 
+def _home_problems(
+    call: HomeAssistantCall, fields: _Fields, fences: Fences
+) -> Iterator[tuple[str, str]]:
+    steps = fences.home_assistant_steps
+    if steps is not None and call.type not in steps:
+        yield fields.type, Reason.STEP_TYPE_FENCED_OFF.text(found=_quoted(call.type))
+    if isinstance(call, ActionCall):
+        if (problem := problem_of(call, fences.actions)) is not None:
+            yield f"{fields.input}.action", problem
+
+
 def _user_problems(
     step: Step, fields: _Fields, users: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
@@ -179,7 +226,7 @@ def _user_problems(
 
 
 def _host_problems(
-    call: HandlerCall | CommandCall, fields: _Fields, allowed: frozenset[str]
+    call: Call, fields: _Fields, allowed: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
     for field, text in _texts(call, fields):
         for host in hosts_in(text):
@@ -189,34 +236,47 @@ def _host_problems(
                 yield field, Reason.HOST_FENCED_OFF.text(found=_quoted(host))
 
 
-def _texts(
-    call: HandlerCall | CommandCall, fields: _Fields
-) -> Iterator[tuple[str, str]]:
-    """Yield all that a program is given, with the field that says it."""
-    if isinstance(call, CommandCall):
-        yield from ((fields.command, word) for word in call.argv)
-    else:
-        yield from ((fields.of_arg(i), arg) for i, arg in enumerate(call.args))
+def _texts(call: Call, fields: _Fields) -> Iterator[tuple[str, str]]:
+    """Yield all that a step is given that may be a URL, with the field that says it.
+
+    What an action of Home Assistant may be given is for its own fence to say.
+    """
+    match call:
+        case CommandCall():
+            yield from ((fields.command, word) for word in call.argv)
+        case HandlerCall():
+            yield from ((fields.of_arg(i), arg) for i, arg in enumerate(call.args))
+        case BackupCall() | LogsCall():
+            yield f"{fields.input}.uploadUrl", call.upload_url
+        case CheckCall():
+            yield f"{fields.input}.url", call.url
 
 
 def _is_allowed(host: str | None, allowed: frozenset[str]) -> bool:
     return host is not None and is_among(host, allowed)
 
 
-def _confined(document: JobDocument) -> JobDocument:
-    """Return a document whose handlers without a path are not looked for on PATH."""
+def _confined(document: JobDocument, fences: Fences) -> JobDocument:
+    """Return a document that can do no more than it may, where more than one thing is meant.
+
+    Handlers without a path are not looked for on PATH where paths are fenced off; actions
+    get the data that they are allowed with.
+    """
     final = document.final_step
     return replace(
         document,
-        steps=tuple(map(_confined_step, document.steps)),
-        final_step=None if final is None else _confined_step(final),
+        steps=tuple(_confined_step(step, fences) for step in document.steps),
+        final_step=None if final is None else _confined_step(final, fences),
     )
 
 
-def _confined_step(step: Step) -> Step:
-    if isinstance(step.call, CommandCall) or step.call.path:
-        return step
-    return replace(step, call=replace(step.call, path=DEFAULT_PATH))
+def _confined_step(step: Step, fences: Fences) -> Step:
+    match step.call:
+        case HandlerCall(path="") as call if fences.paths:
+            return replace(step, call=replace(call, path=DEFAULT_PATH))
+        case ActionCall() as call:
+            return replace(step, call=with_allowed_data(call, fences.actions))
+    return step
 
 
 def _quoted(text: str) -> str:

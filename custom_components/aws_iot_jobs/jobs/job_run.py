@@ -18,6 +18,7 @@ from .document import JobDocument
 from .errors import InvalidJobDocumentError
 from .execution import Execution, resumable
 from .fences import FencedOffError, read_document
+from .home_steps import HomeSteps
 from .job import Job, JobStoppedError
 from .local import NoUpdates
 from .logs import JobLogs
@@ -44,6 +45,7 @@ class JobRun:
         settings: AgentSettings,
         service: JobsService,
         runner: Runner,
+        home: HomeSteps,
         opening: Report,
         tidied: Callable[[], Awaitable[None]],
         may_begin: Callable[[], Awaitable[None]],
@@ -60,6 +62,7 @@ class JobRun:
         self._settings = settings
         self._service = service
         self._runner = runner
+        self._home = home
         self._opening = opening
         self._tidied = tidied
         self._may_begin = may_begin
@@ -251,6 +254,7 @@ class JobRun:
             document,
             thing_name=self._settings.connection.thing_name,
             runner=self._runner,
+            home=self._home,
             deadline=deadline,
             default_timeout=self._settings.default_timeout,
             tidied=self._tidied,
@@ -307,9 +311,12 @@ class JobRun:
             return WAITING
         if (document := self._document) is None:
             return Report()
+        progress = self.job.record.progress
+        index = progress.last_started_index or 0
         return running_report(
             document,
-            self.job.record.progress.last_started_index or 0,
+            index,
+            percent=progress.steps[index].percent,
             default_timeout=self._settings.default_timeout,
             outage_allowance=self._settings.outage_allowance,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from ..aws_iot.model import ExecutionKey, JobStatus
 
@@ -35,7 +36,9 @@ class StepStatus(StrEnum):
 class StepState:
     """One step of a job, at one moment.
 
-    `attempt` counts from 1: a step that a restart interrupted is tried again.
+    `attempt` counts from 1: a step that a restart interrupted is tried again. `percent` is
+    how much of it is done, where that is known while it runs; `known` is what its next
+    attempt has to know.
     """
 
     name: str
@@ -44,11 +47,18 @@ class StepState:
     attempt: int = 1
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    percent: int | None = None
+    known: Any = field(default=None, repr=False)
 
     @property
     def duration(self) -> float | None:
         """How long it took, in seconds, once it has ended."""
         return _seconds_between(self.started_at, self.ended_at)
+
+    @property
+    def done_percent(self) -> int:
+        """How much of it is done, as far as that is known."""
+        return 100 if self.status.done else self.percent or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +130,10 @@ class JobState:
 
     @property
     def progress(self) -> int:
-        """How much of it is done, in percent of its steps."""
+        """How much of it is done, in percent; each of its steps counts alike."""
         if not self.steps:
             return 100 if self.status is JobStatus.SUCCEEDED else 0
-        return 100 * sum(step.status.done for step in self.steps) // len(self.steps)
+        return sum(step.done_percent for step in self.steps) // len(self.steps)
 
 
 class Hold(StrEnum):

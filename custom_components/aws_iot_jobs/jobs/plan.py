@@ -7,16 +7,19 @@ import shlex
 from typing import Any
 
 from ..runner.model import (
+    CommandCall,
     HandlerCall,
     Runner,
     StepCheck,
     StepNotCheckedError,
     StepRequest,
 )
+from .calls import HomeAssistantCall
 from .conditions import Facts, unmet_condition
 from .document import Step
 from .errors import InvalidJobDocumentError
 from .fences import OPEN, Fences, read_document
+from .home_steps import NO_HOME, HomeSteps
 from .redact import without_signatures
 
 _NO_RUN = "plan"
@@ -29,11 +32,12 @@ class StepKind(StrEnum):
 
     HANDLER = "handler"
     COMMAND = "command"
+    HOME_ASSISTANT = "home_assistant"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """One step, and what it would run.
+    """One step, and what it would run, be it in Home Assistant itself.
 
     `step` is its name, `step_index` its place, from 1. `command` is the argv, with the file
     of a handler where it is known, and `path` that file, or the command's. `timeout` is in
@@ -82,6 +86,7 @@ async def plan_of(
     *,
     facts: Facts,
     runner: Runner,
+    home: HomeSteps = NO_HOME,
     default_timeout: float | None = None,
     fences: Fences = OPEN,
 ) -> Plan:
@@ -98,9 +103,11 @@ async def plan_of(
     unchecked: str | None = None
     for index, step in enumerate(parsed.all_steps, start=1):
         check: StepCheck | None = None
-        if unchecked is None:
+        if isinstance(call := step.call, HomeAssistantCall):
+            check = StepCheck(problem=await home.check(call))
+        elif unchecked is None:
             try:
-                check = await runner.check(_request(step))
+                check = await runner.check(_request(step, call))
             except StepNotCheckedError as err:
                 unchecked = str(err)
         timeout = step.timeout or default_timeout
@@ -121,9 +128,9 @@ def describe(plan: Plan) -> str:
     return "\n".join(_lines(plan))
 
 
-def _request(step: Step) -> StepRequest:
+def _request(step: Step, call: HandlerCall | CommandCall) -> StepRequest:
     return StepRequest(
-        run_id=_NO_RUN, job_key=_NO_RUN, call=step.call, run_as_user=step.run_as_user
+        run_id=_NO_RUN, job_key=_NO_RUN, call=call, run_as_user=step.run_as_user
     )
 
 
@@ -134,11 +141,14 @@ def _unchecked(step: Step) -> StepCheck:
 def _planned(
     index: int, step: Step, check: StepCheck, timeout: float | None
 ) -> PlannedStep:
-    if isinstance(call := step.call, HandlerCall):
-        kind = StepKind.HANDLER
-        argv = (check.path or call.handler, *call.args)
-    else:
-        kind, argv = StepKind.COMMAND, call.argv
+    match step.call:
+        case HandlerCall() as call:
+            kind = StepKind.HANDLER
+            argv = (check.path or call.handler, *call.args)
+        case CommandCall() as call:
+            kind, argv = StepKind.COMMAND, call.argv
+        case call:
+            kind, argv = StepKind.HOME_ASSISTANT, call.words
     return PlannedStep(
         step=without_signatures(step.name),
         step_index=index,
@@ -165,7 +175,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _step(step: PlannedStep) -> str:
     is_handler = step.kind is StepKind.HANDLER
-    what = "handler" if is_handler else "command from AWS"
+    what = _KINDS[step.kind]
     words = [f"{_code(step.step)}: {what} {_code(shlex.join(step.command))}"]
     if step.acts_as_root:
         words.append("told to act as root" if is_handler else "runs as root")
@@ -176,6 +186,13 @@ def _step(step: PlannedStep) -> str:
         words.append(f"{_length(step.timeout)} at most")
     fault = f" **The step would fail:** {_code(step.problem)}" if step.problem else ""
     return f"{', '.join(words)}.{fault}"
+
+
+_KINDS = {
+    StepKind.HANDLER: "handler",
+    StepKind.COMMAND: "command from AWS",
+    StepKind.HOME_ASSISTANT: "in Home Assistant itself",
+}
 
 
 def _code(text: str) -> str:

@@ -83,9 +83,28 @@ class Reason(Enum):
         "must be a number of seconds, more than 0 and at most {max_seconds}"
     )
     UNKNOWN_ACTION = 'must be "runHandler" or "runCommand", not {found}'
+    USER_IN_HOME_ASSISTANT = "must be empty: Home Assistant itself runs this step"
+    UPDATE_WITHOUT_VERSION = 'required for "{what}", be it "latest"'
+    NO_ACTION_NAME = 'must be an action such as "light.turn_on", not {found}'
+    MISPLACED_TARGET = "{found} belongs in target"
+    MUST_BE_PERCENT = "must be a number of percent, from 0 to 100"
+    MUST_BE_URL = "must be an http or https URL"
     NO_PROGRAM = "required: its first word is empty"
     PROGRAM_WITH_SPACES = (
         "its first word {found} contains spaces; commas separate the words"
+    )
+    STEP_TYPE_FENCED_OFF = (
+        "steps of type {found} are not allowed on this Home Assistant "
+        '(fence "home_assistant_steps")'
+    )
+    ACTION_NEVER_ALLOWED = "action {found} is never allowed to jobs"
+    ACTION_NOT_ALLOWED = "action {found} is not among those that are allowed to jobs on this Home Assistant"
+    ACTION_NOT_FOR_TARGET = (
+        "action {found} is allowed to jobs on this Home Assistant for some entities alone, "
+        "not for {target}"
+    )
+    ACTION_WITH_OTHER_DATA = (
+        "action {found} is allowed to jobs on this Home Assistant with other data alone"
     )
     COMMANDS_FENCED_OFF = (
         'commands are not allowed on this Home Assistant (fence "commands")'
@@ -114,6 +133,7 @@ class Reason(Enum):
         'Home Assistant (fence "upload_hosts")'
     )
     UNKNOWN_CONDITION = 'must be "stringEqual", not {found}'
+    MISSPELT_ACTION = "must be {meant}, not {found}"
     UNKNOWN_KEY = "unknown key {found}; known are {known}"
     FACT_UNKNOWN = "{key} is unknown, not {wanted}"
     OTHER_FACT = "{key} is {here}, not {wanted}"
@@ -234,6 +254,9 @@ _WORDS = {
     "version": "[0-9.]+",
     "found": ".*",
     "known": ".*",
+    "meant": r'"\w+"',
+    "what": r"\w+",
+    "target": ".+",
     "key": r"[^\s'\"]+",
     "here": ".+?",
     "wanted": ".+",

@@ -40,11 +40,13 @@ def running_report(
     document: JobDocument,
     index: int,
     *,
+    percent: int | None = None,
     default_timeout: float | None,
     outage_allowance: float,
 ) -> Report:
     """Return what AWS is told of a job whose step `index`, from 0, runs.
 
+    `percent` is how much of that step is done, where that is known.
     `default_timeout` in seconds is for steps without a timeout of their own, and
     `outage_allowance` what AWS's timer has to leave for outages.
     """
@@ -53,17 +55,24 @@ def running_report(
     # Where no step has a limit, no timer was set that would have to be taken back.
     timed = any(timeout is not None for timeout in timeouts)
     return Report(
-        details=running_details(steps[index].name, index, len(steps)),
+        details=running_details(steps[index].name, index, len(steps), percent),
         step_timer_minutes=step_timer_minutes(timeouts[index:], outage_allowance)
         if timed
         else None,
     )
 
 
-def running_details(name: str, index: int, count: int) -> dict[str, str]:
+def running_details(
+    name: str, index: int, count: int, percent: int | None = None
+) -> dict[str, str]:
     """Return the status details of a job whose step `index`, from 0, of `count` runs."""
     return _details(
-        {"step": name, "stepIndex": str(index + 1), "stepCount": str(count)}
+        {
+            "step": name,
+            "stepIndex": str(index + 1),
+            "stepCount": str(count),
+            "stepPercent": "" if percent is None else str(percent),
+        }
     )
 
 

@@ -1,0 +1,1 @@
+"""Steps that run in Home Assistant itself: a module for each type."""
