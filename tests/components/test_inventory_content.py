@@ -100,6 +100,7 @@ def test_all_is_told() -> None:
         "capabilities": {
             "runHandler": True,
             "runCommand": False,
+            "signed": True,
             "updateHomeAssistant": True,
             "createBackup": True,
             "callAction": False,

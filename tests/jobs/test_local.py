@@ -112,3 +112,20 @@ async def test_a_document_can_be_stopped(device: Device) -> None:
 
 async def _idle(device: Device) -> None:
     await device.until(lambda state: state.job is None)
+
+
+async def test_a_document_is_run_after_a_job_that_has_ended_at_aws(
+    device: Device, service: FakeJobsService
+) -> None:
+    """What is wanted while the old job is given up is not forgotten."""
+    job = service.create_job(document(command_step("sleep,60")))
+    await device.until(
+        lambda state: state.job is not None and state.job.current_index == 0
+    )
+    await device.stop()
+    service.end(job, "SUCCEEDED")
+    await device.start()
+    await device.connected()
+    async with asyncio.timeout(10):
+        ended = await device.agent.run_document(document(command_step("true")))
+    assert ended.status == "SUCCEEDED"

@@ -190,6 +190,8 @@ class Agent:
             home=self._settings.home,
             default_timeout=self._settings.default_timeout,
             fences=self._settings.fences,
+            trust=self._settings.trust,
+            thing_name=self._thing_name,
         )
 
     async def plan_of_waiting(self, job_id: str | None = None) -> Plan:
@@ -328,8 +330,9 @@ class Agent:
             return None
         if job is not None and (execution is None or not job.record.is_of(execution)):
             await self._settle(job, execution)
-            if execution is not None and execution.status is JobStatus.QUEUED:
-                # It has only been looked at, and may have to wait for jobs to be taken.
+            if execution is None or execution.status is JobStatus.QUEUED:
+                # What is only looked at may have to wait for jobs to be taken, and what
+                # somebody here wants has not been looked at.
                 self._queue.look()
                 return None
         return execution
@@ -422,6 +425,7 @@ class Agent:
             may_begin=self._gate.opened,
             may_start=self._gate.for_step,
             logs=self.logs,
+            run_before=lambda: self._journal.signed,
         )
 
     async def _end(

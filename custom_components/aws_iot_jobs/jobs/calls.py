@@ -31,6 +31,7 @@ class ActionType(StrEnum):
 
     RUN_HANDLER = "runHandler"
     RUN_COMMAND = "runCommand"
+    SIGNED = "signed"
     UPDATE_HOME_ASSISTANT = "updateHomeAssistant"
     CREATE_BACKUP = "createBackup"
     CALL_ACTION = "callAction"

@@ -122,8 +122,10 @@ def _version(value: Any) -> str:
 
 
 def _action_type(value: Any) -> ActionType:
+    if required_text(value) == ActionType.SIGNED:
+        raise vol.Invalid(Reason.SIGNED_NOT_ALONE.text())
     try:
-        return ActionType(required_text(value))
+        return ActionType(value)
     except ValueError:
         found = f"{value!r:.40}"
         unknown = Reason.UNKNOWN_ACTION.text(found=found)
@@ -205,7 +207,7 @@ _ACTION_HERE = json_object(
 _HERE = tuple(
     type_
     for type_ in ActionType
-    if type_ not in (ActionType.RUN_HANDLER, ActionType.RUN_COMMAND)
+    if type_ not in (ActionType.RUN_HANDLER, ActionType.RUN_COMMAND, ActionType.SIGNED)
 )
 _STEP = json_object({vol.Required("action"): _action})
 _CONDITION = json_object(

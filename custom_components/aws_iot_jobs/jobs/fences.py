@@ -72,6 +72,8 @@ class Fences:
                 return self.handlers is None or bool(self.handlers)
             case ActionType.RUN_COMMAND:
                 return not self.commands
+            case ActionType.SIGNED:
+                return True
             case ActionType.CALL_ACTION if not self.actions:
                 return False
         steps = self.home_assistant_steps

@@ -24,10 +24,12 @@ from .local import NoUpdates
 from .logs import JobLogs
 from .model import JobOutcome
 from .opening import WAITING, has_taken
+from .reading import open_job
 from .reasons import Reason
 from .record import JobRecord, not_run
 from .report import Report, running_report
 from .settings import AgentSettings
+from .signed import NotTrustedError, SignedJob
 from .tasks import end_task, to_the_end
 from .timers import Deadline, JobTimer, renewed
 from .updates import ExecutionEndedError, ExecutionUpdates, Updates
@@ -51,12 +53,14 @@ class JobRun:
         may_begin: Callable[[], Awaitable[None]],
         may_start: Callable[[], Awaitable[None]],
         logs: JobLogs,
+        run_before: Callable[[], tuple[SignedJob, ...]] = tuple,
     ) -> None:
         """Go on with a job where its record is.
 
         `opening` is what AWS was told of it when it was asked for. `tidied` is awaited
         before its first step: then the runner is done with earlier jobs; `may_start`
-        before each. `may_begin` is awaited before a job leaves the queue.
+        before each. `may_begin` is awaited before a job leaves the queue. `run_before`
+        returns the signed jobs that have ended here.
         """
         self.job = job
         self._settings = settings
@@ -68,6 +72,7 @@ class JobRun:
         self._may_begin = may_begin
         self._may_start = may_start
         self._logs = logs
+        self._run_before = run_before
         self._waits = False
         self._document: JobDocument | None = None
         is_local = job.record.document is not None
@@ -171,9 +176,16 @@ class JobRun:
 
     def _read(self, execution: JobExecution) -> JobDocument:
         """Return what a job is to do here. Raises NotRunError."""
+        is_local = self.job.record.document is not None
         try:
-            document = read_document(execution.document, self._settings.fences)
-        except FencedOffError as err:
+            opened = open_job(
+                execution,
+                self._settings,
+                is_local=is_local,
+                run_before=() if self.job.record.has_run else self._run_before(),
+            )
+            document = read_document(opened.document, self._settings.fences)
+        except (FencedOffError, NotTrustedError) as err:
             raise NotRunError(JobStatus.REJECTED, str(err)) from err
         except InvalidJobDocumentError as err:
             raise NotRunError(
@@ -183,6 +195,7 @@ class JobRun:
             raise NotRunError(
                 JobStatus.REJECTED, Reason.NOT_FOR_THIS_THING.text(reason=problem)
             )
+        self.job.change(signed_until=opened.expires_at)
         return document
 
     async def _needs_approval(

@@ -30,6 +30,7 @@ import asyncio
 from collections.abc import Callable
 import contextlib
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 import errno
 import logging
 import os
@@ -46,6 +47,7 @@ from .checked_lines import decode_lines, encode_line
 from .files import append_to_file, read, replace_file
 from .model import JobState
 from .record import JobRecord, JournalContent
+from .signed import SignedJob, remembered
 from .tasks import to_the_end
 
 _LOGGER = logging.getLogger(__name__)
@@ -56,6 +58,8 @@ _RESERVE_NAME = "journal.reserve"
 RESERVE_BYTES = 64 * 1024
 MAX_BYTES = 256 * 1024
 """How large the file may grow before it is replaced by what of it still counts."""
+MAX_SIGNED = 100
+"""How many signed jobs are remembered at most, until they expire."""
 
 _FORMAT = 3
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -140,18 +144,36 @@ class Journal:
     async def end(self, job: JobState, tidying: tuple[str, ...] = ()) -> None:
         """Forget the job that was under way, but as the last one, and count it.
 
-        `tidying` names what the runner has yet to forget. Raises OSError.
+        One that was signed is remembered as that. `tidying` names what the runner has yet to forget. Raises OSError.
         """
         kept = self._kept
         self._kept = replace(
             kept,
             last_job=job,
+            signed=self._signed_with(job),
             tidying=tidying,
             jobs_succeeded=kept.jobs_succeeded + (job.status is JobStatus.SUCCEEDED),
             jobs_failed=kept.jobs_failed + (job.status in _FAILED),
         )
         async with self._writing:
             await self._write(None)
+
+    @property
+    def signed(self) -> tuple[SignedJob, ...]:
+        """The signed jobs that have ended here, as far as they could be run again."""
+        return self._kept.signed
+
+    def _signed_with(self, job: JobState) -> tuple[SignedJob, ...]:
+        record = self._written.record
+        if record is None or record.signed_until is None or record.key != job.key:
+            return self._kept.signed
+        ended = SignedJob(
+            job_id=job.key.job_id,
+            execution_number=job.key.execution_number,
+            expires_at=record.signed_until,
+        )
+        now = datetime.now(UTC)
+        return remembered(self._kept.signed, ended, now=now, count=MAX_SIGNED)
 
     async def take_jobs(self, *, takes: bool) -> None:
         """Remember whether jobs are to be asked for. Raises OSError."""
@@ -286,6 +308,7 @@ def _changes_of_record(old: JobRecord, new: JobRecord) -> dict[str, Any]:
             "approval",
             "digest",
             "queued",
+            "signed_until",
         )
         if getattr(new, name) != getattr(old, name)
     }

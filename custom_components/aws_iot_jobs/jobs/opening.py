@@ -9,7 +9,7 @@ from ..aws_iot.model import JobExecution, JobStatus
 from .approval import surely_needs_approval
 from .conditions import unmet_condition
 from .errors import InvalidJobDocumentError
-from .fences import read_document
+from .reading import read_job
 from .reasons import Reason
 from .report import Report, reason_details, running_report
 from .settings import AgentSettings
@@ -24,7 +24,7 @@ def opening_of(announced: JobExecution | None, settings: AgentSettings) -> Repor
     if announced is None or announced.status is not JobStatus.QUEUED:
         return NOTHING
     try:
-        document = read_document(announced.document, settings.fences)
+        document = read_job(announced, settings)
     except InvalidJobDocumentError:
         return NOTHING
     if unmet_condition(document.conditions, settings.facts):

@@ -22,9 +22,9 @@ from ..runner.model import Runner
 from .approval import ApprovalPolicy, needs_approval
 from .conditions import unmet_condition
 from .errors import InvalidJobDocumentError
-from .fences import read_document
 from .gate import Gate
 from .model import JobState, StepState
+from .reading import read_job
 from .settings import AgentSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class Peek:
         if execution.status is not JobStatus.QUEUED:
             return False
         try:
-            document = read_document(execution.document, self._settings.fences)
+            document = read_job(execution, self._settings)
         except InvalidJobDocumentError:
             return False
         if unmet_condition(document.conditions, self._settings.facts):
@@ -164,7 +164,7 @@ def _waiting_job(execution: JobExecution, settings: AgentSettings) -> JobState:
     reason = ""
     names: tuple[str, ...] = ()
     try:
-        document = read_document(execution.document, settings.fences)
+        document = read_job(execution, settings)
     except InvalidJobDocumentError as err:
         reason = str(err)
     else:

@@ -21,6 +21,7 @@ from .errors import InvalidJobDocumentError
 from .fences import OPEN, Fences, read_document
 from .home_steps import NO_HOME, HomeSteps
 from .redact import without_signatures
+from .signed import ANYBODY, Trust, open_document
 
 _NO_RUN = "plan"
 """What stands for a run and its job that there are not."""
@@ -89,14 +90,18 @@ async def plan_of(
     home: HomeSteps = NO_HOME,
     default_timeout: float | None = None,
     fences: Fences = OPEN,
+    trust: Trust = ANYBODY,
+    thing_name: str = "",
 ) -> Plan:
     """Return what a job document, as JSON gives it, would do. It is not run.
 
     `facts` are for its conditions; `default_timeout` in seconds is for steps without a
-    timeout of their own; `fences` are what it may not do.
+    timeout of their own; `fences` are what it may not do, and `trust` is whose it has to be.
+    One that is signed has to be for the thing of this name, whichever its job is.
     """
     try:
-        parsed = read_document(document, fences)
+        opened = open_document(document, trust, thing_name=thing_name, job_id=None)
+        parsed = read_document(opened.document, fences)
     except InvalidJobDocumentError as err:
         return Plan(valid=False, problem=without_signatures(str(err)))
     steps: list[PlannedStep] = []

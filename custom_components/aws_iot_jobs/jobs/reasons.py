@@ -64,6 +64,25 @@ class Reason(Enum):
     REJECTED_ALREADY = "AWS IoT Jobs has it as rejected already"
 
     FIELD = "{path}: {cause}"
+    NOT_SIGNED = "not signed, and this Home Assistant runs signed jobs alone"
+    NO_KEY_TO_VERIFY = "signed, and this Home Assistant has no key to verify that"
+    NO_SIGNATURE = "no signed text: a JWS has three parts of Base64url"
+    NO_KEY_ID = "has no kid in its header"
+    UNKNOWN_KEY_ID = "signed with key {found}, which this Home Assistant does not have"
+    OTHER_ALGORITHM = (
+        "signed with algorithm {found}; a key of its kind signs with {wanted}"
+    )
+    WRONG_SIGNATURE = (
+        "the signature is wrong: the document was changed, or signed with another key"
+    )
+    SIGNATURE_EXPIRED = "expired at {found}"
+    SIGNED_FOR_OTHERS = "signed for other things, not for {found}"
+    SIGNED_FOR_OTHER_JOB = "signed for job {found}, not for this one"
+    SIGNED_JOB_REPLAYED = "signed job {found} has been run here before"
+    CLAIM_MISSING = "the signed document has no {key} as it needs it"
+    URL_WITHIN_TEXT = "{found} stands within a longer text, not alone"
+    URL_MISSING = "has no URL {found}"
+    SIGNED_NOT_ALONE = '"signed" has to be the only step of a document'
     NO_OBJECT = "the job document is not a JSON object"
     VERSION_MISSING = 'required ("{version}")'
     VERSION_OR_OPERATION_MISSING = (

@@ -10,6 +10,7 @@ from ..runner.system import boot_id
 from .digest import digest_of
 from .model import ApprovalRequest, JobOutcome, JobProgress, JobState
 from .report import reason_details
+from .signed import SignedJob
 from .timers import JobTimer
 
 
@@ -53,6 +54,8 @@ class JobRecord:
     the job: what AWS says later may be the timer of a step. `document` is that of a job
     that AWS knows nothing of, `digest` what tells the document of any from others.
     `queued` is whether AWS has it in its queue yet, so that its timer does not run.
+    `signed_until` is when the signature expires that it was found to have, in seconds since
+    1970.
     """
 
     key: ExecutionKey
@@ -67,6 +70,7 @@ class JobRecord:
     document: Any = field(default=None, repr=False)
     digest: str = ""
     queued: bool = False
+    signed_until: int | None = None
 
     def is_of(self, execution: JobExecution) -> bool:
         """Tell whether this is the record of an execution that AWS tells of.
@@ -123,6 +127,7 @@ class JournalContent:
     """What a journal holds: the job that is under way, and the one that ended last.
 
     `tidying` names the jobs that have ended and that the runner has not forgotten yet.
+    `signed` are signed jobs that have ended, so that none is run once more.
     `jobs_succeeded` and `jobs_failed` count all that have ended, `takes_jobs` is whether
     any is to be asked for. `set_aside` is where a journal that could not be read is now.
     """
@@ -130,6 +135,7 @@ class JournalContent:
     record: JobRecord | None = None
     last_job: JobState | None = None
     tidying: tuple[str, ...] = ()
+    signed: tuple[SignedJob, ...] = ()
     jobs_succeeded: int = 0
     jobs_failed: int = 0
     takes_jobs: bool = True

@@ -10,6 +10,7 @@ from .approval import DEFAULT_LIMIT_SECONDS, ApprovalPolicy
 from .conditions import Facts
 from .fences import OPEN, Fences
 from .home_steps import NO_HOME, HomeSteps
+from .signed import ANYBODY, Trust
 from .timers import OUTAGE_ALLOWANCE_SECONDS
 from .window import MaintenanceWindow
 
@@ -27,7 +28,7 @@ class AgentSettings:
     `outage_allowance` how long the thing may be offline beyond its steps' own time before
     a timer of AWS ends a job. `approval_limit` is how many seconds a job waits for
     approval, `window` when jobs may be asked for by the local time that `now` tells, `fences`
-    what no job may do. `home` does the steps that run in Home Assistant. With `peek`, a job that has to wait is looked at without being begun,
+    what no job may do, `trust` whose documents are run. `home` does the steps that run in Home Assistant. With `peek`, a job that has to wait is looked at without being begun,
     if the policy allows that.
     `final_details` are told with each final status. `history_days`, `history_count` and
     `log_bytes`, per job, limit what is kept of ended jobs.
@@ -43,6 +44,7 @@ class AgentSettings:
     window: MaintenanceWindow | None = None
     peek: bool = False
     fences: Fences = OPEN
+    trust: Trust = ANYBODY
     home: HomeSteps = NO_HOME
     now: Callable[[], datetime] = _local_time
     final_details: Mapping[str, str] = field(default_factory=dict)
