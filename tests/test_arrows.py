@@ -74,6 +74,7 @@ def test_jobs_imports_nothing_of_home_assistant(file: Path) -> None:
         foreign(
             file,
             "aiofiles",
+            "awesomeversion",
             "mashumaro",
             "voluptuous",
             "./jobs",

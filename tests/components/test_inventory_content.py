@@ -101,6 +101,7 @@ def test_all_is_told() -> None:
             "runHandler": True,
             "runCommand": False,
             "signed": True,
+            "dryRun": True,
             "updateHomeAssistant": True,
             "createBackup": True,
             "callAction": False,

@@ -15,6 +15,7 @@ FACTS = {
     "operatingSystem": ["linux", "debian"],
     "thingName": ["thing-1"],
     "unknownHere": [],
+    "version": ["2026.10.4"],
 }
 
 
@@ -31,6 +32,11 @@ def condition(key: str, *values: str, type: str = "stringEqual") -> Condition:
         (condition("operatingSystem", "debian"),),
         (condition("operatingSystem", "windows", "debian"),),
         (condition("thingName", "thing-1"), condition("architecture", "x86_64")),
+        (condition("version", "2026.10.5", type="versionLessThan"),),
+        (condition("version", "2027", type="versionLessThan"),),
+        (condition("version", "2026.9", type="versionAtLeast"),),
+        (condition("version", "2026.10.4", type="versionAtLeast"),),
+        (condition("version", "2026.10.4b1", type="versionAtLeast"),),
     ],
 )
 def test_conditions_hold_where_any_value_of_each_is_a_fact(
@@ -62,6 +68,29 @@ def test_conditions_hold_where_any_value_of_each_is_a_fact(
         (
             (condition("thingName", "thing-1", type="stringNotEqual"),),
             """conditions[0].type: must be "stringEqual", not 'stringNotEqual'""",
+        ),
+        (
+            (condition("version", "2026.10.3", type="versionLessThan"),),
+            "conditions[0]: version is '2026.10.4', not less than '2026.10.3'",
+        ),
+        (
+            (condition("version", "2026.11", "2027", type="versionAtLeast"),),
+            "conditions[0]: version is '2026.10.4', not at least '2026.11' or '2027'",
+        ),
+        (
+            (condition("thingName", "2026.10", type="versionAtLeast"),),
+            (
+                "conditions[0]: thingName is 'thing-1', which cannot be compared with "
+                "'2026.10'"
+            ),
+        ),
+        (
+            (condition("version", "2026", type="versionLess"),),
+            """conditions[0].type: must be "versionLessThan", not 'versionLess'""",
+        ),
+        (
+            (condition("unknownHere", "1", type="versionLessThan"),),
+            "conditions[0]: unknownHere is unknown, not '1'",
         ),
         (
             (condition("unknownHere", "a"),),

@@ -32,6 +32,7 @@ class ActionType(StrEnum):
     RUN_HANDLER = "runHandler"
     RUN_COMMAND = "runCommand"
     SIGNED = "signed"
+    DRY_RUN = "dryRun"
     UPDATE_HOME_ASSISTANT = "updateHomeAssistant"
     CREATE_BACKUP = "createBackup"
     CALL_ACTION = "callAction"

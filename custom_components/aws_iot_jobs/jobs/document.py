@@ -66,11 +66,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDocument:
-    """What a job is to do."""
+    """What a job is to do. With `dry_run`, nothing but to say what that would be.
+
+    The step that asks for this is not among the `steps`.
+    """
 
     steps: tuple[Step, ...]
     final_step: Step | None = None
     conditions: tuple[Condition, ...] = ()
+    dry_run: bool = False
     include_stdout: bool = False
     is_of_old_schema: bool = False
 
@@ -130,7 +134,7 @@ def _action_type(value: Any) -> ActionType:
         found = f"{value!r:.40}"
         unknown = Reason.UNKNOWN_ACTION.text(found=found)
         if close := difflib.get_close_matches(value, _HERE, n=1):
-            unknown = Reason.MISSPELT_ACTION.text(meant=f'"{close[0]}"', found=found)
+            unknown = Reason.MISSPELT_TYPE.text(meant=f'"{close[0]}"', found=found)
         raise vol.Invalid(unknown) from None
 
 
@@ -162,6 +166,8 @@ _COMMAND_INPUT = json_object({vol.Required("command"): _command})
 def _action(value: Any) -> Any:
     """Read an action: what its input holds depends on its type."""
     action = any_object(value)
+    if action.get("type") == ActionType.DRY_RUN:
+        return {"type": ActionType.DRY_RUN}
     if action.get("type") in _HERE:
         return _input(_ACTION_HERE(action), lambda given, type_: call_of(type_, given))
     schemas = {
@@ -204,10 +210,11 @@ _ACTION_HERE = json_object(
         vol.Optional("runAsUser", default=""): _nobody,
     }
 )
+_APART = (ActionType.SIGNED, ActionType.DRY_RUN)
 _HERE = tuple(
     type_
     for type_ in ActionType
-    if type_ not in (ActionType.RUN_HANDLER, ActionType.RUN_COMMAND, ActionType.SIGNED)
+    if type_ not in (ActionType.RUN_HANDLER, ActionType.RUN_COMMAND, *_APART)
 )
 _STEP = json_object({vol.Required("action"): _action})
 _CONDITION = json_object(
@@ -264,8 +271,20 @@ def _invalid_document(err: vol.Invalid) -> InvalidJobDocumentError:
 
 def _new_document(fields: dict[str, Any]) -> JobDocument:
     final_step = fields.get("finalStep")
+    steps = fields["steps"]
+    dry_run = _is_dry_run(steps[0])
+    for index, step in enumerate(steps[dry_run:], start=dry_run):
+        if _is_dry_run(step):
+            path = ["steps", index, "action", "type"]
+            raise vol.Invalid(Reason.DRY_RUN_NOT_FIRST.text(), path=path)
+    if final_step is not None and _is_dry_run(final_step):
+        path = ["finalStep", "action", "type"]
+        raise vol.Invalid(Reason.DRY_RUN_NOT_FIRST.text(), path=path)
+    if dry_run and not steps[1:]:
+        raise vol.Invalid(Reason.DRY_RUN_OF_NOTHING.text(), path=["steps"])
     return JobDocument(
-        steps=tuple(_step(step["action"]) for step in fields["steps"]),
+        steps=tuple(_step(step["action"]) for step in steps[dry_run:]),
+        dry_run=dry_run,
         final_step=None if final_step is None else _step(final_step["action"]),
         conditions=tuple(
             Condition(
@@ -277,6 +296,10 @@ def _new_document(fields: dict[str, Any]) -> JobDocument:
         ),
         include_stdout=fields["includeStdOut"],
     )
+
+
+def _is_dry_run(step: dict[str, Any]) -> bool:
+    return bool(step["action"]["type"] is ActionType.DRY_RUN)
 
 
 def _step(action: dict[str, Any]) -> Step:

@@ -72,7 +72,7 @@ class Fences:
                 return self.handlers is None or bool(self.handlers)
             case ActionType.RUN_COMMAND:
                 return not self.commands
-            case ActionType.SIGNED:
+            case ActionType.SIGNED | ActionType.DRY_RUN:
                 return True
             case ActionType.CALL_ACTION if not self.actions:
                 return False
@@ -165,7 +165,7 @@ def _new(step: str) -> _Fields:
 
 
 def _steps(document: JobDocument) -> Iterator[tuple[Step, _Fields]]:
-    for index, step in enumerate(document.steps):
+    for index, step in enumerate(document.steps, start=document.dry_run):
         yield step, _OLD if document.is_of_old_schema else _new(f"steps[{index}]")
     if document.final_step is not None:
         yield document.final_step, _new("finalStep")

@@ -11,6 +11,7 @@ from ..aws_iot.model import JobExecution, JobStatus
 from ..aws_iot.service import JobsService
 from ..runner.model import Runner
 from ..runner.system import boot_id
+from . import dry_run
 from .approval import is_approved, needs_approval, until_decided
 from .conditions import unmet_condition
 from .digest import digest_of
@@ -24,6 +25,7 @@ from .local import NoUpdates
 from .logs import JobLogs
 from .model import JobOutcome
 from .opening import WAITING, has_taken
+from .plan import plan_of_parsed
 from .reading import open_job
 from .reasons import Reason
 from .record import JobRecord, not_run
@@ -155,6 +157,8 @@ class JobRun:
             document = self._read(execution)
             deadline = self._deadline(execution)
             while True:
+                if document.dry_run and not self.job.record.queued:
+                    return await self._dry_run(document)
                 if await self._needs_approval(document, execution):
                     await self._until_decided(execution, document, deadline)
                     if (outcome := self.job.record.outcome) is not None:
@@ -202,7 +206,7 @@ class JobRun:
         self, document: JobDocument, execution: JobExecution
     ) -> bool:
         record = self.job.record
-        if record.document is not None or record.has_run:
+        if record.document is not None or record.has_run or document.dry_run:
             return False
         if is_approved(record, execution.document):
             return False
@@ -256,6 +260,22 @@ class JobRun:
         # What became of it, the answer to an update tells.
         await self.updates.begin()
         return execution
+
+    async def _dry_run(self, document: JobDocument) -> JobOutcome:
+        """Return what the steps of a document would do, as the outcome of the job.
+
+        Raises JobStoppedError.
+        """
+        self.job.change(progress=resumable(document, self.job.record.progress))
+        planning = plan_of_parsed(
+            document,
+            facts=self._settings.facts,
+            runner=self._runner,
+            home=self._home,
+            default_timeout=self._settings.default_timeout,
+        )
+        plan = await self.job.unless_stopped(planning)
+        return dry_run.outcome_of(document, plan)
 
     async def _run_steps(
         self, execution: JobExecution, document: JobDocument, deadline: Deadline

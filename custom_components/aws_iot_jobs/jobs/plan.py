@@ -16,7 +16,7 @@ from ..runner.model import (
 )
 from .calls import HomeAssistantCall
 from .conditions import Facts, unmet_condition
-from .document import Step
+from .document import JobDocument, Step
 from .errors import InvalidJobDocumentError
 from .fences import OPEN, Fences, read_document
 from .home_steps import NO_HOME, HomeSteps
@@ -104,9 +104,23 @@ async def plan_of(
         parsed = read_document(opened.document, fences)
     except InvalidJobDocumentError as err:
         return Plan(valid=False, problem=without_signatures(str(err)))
+    return await plan_of_parsed(
+        parsed, facts=facts, runner=runner, home=home, default_timeout=default_timeout
+    )
+
+
+async def plan_of_parsed(
+    document: JobDocument,
+    *,
+    facts: Facts,
+    runner: Runner,
+    home: HomeSteps = NO_HOME,
+    default_timeout: float | None = None,
+) -> Plan:
+    """Return what a job document would do that has been read. It is not run."""
     steps: list[PlannedStep] = []
     unchecked: str | None = None
-    for index, step in enumerate(parsed.all_steps, start=1):
+    for index, step in enumerate(document.all_steps, start=1):
         check: StepCheck | None = None
         if isinstance(call := step.call, HomeAssistantCall):
             check = StepCheck(problem=await home.check(call))
@@ -118,7 +132,7 @@ async def plan_of(
         timeout = step.timeout or default_timeout
         steps.append(_planned(index, step, check or _unchecked(step), timeout))
     return Plan(
-        unmet_condition=unmet_condition(parsed.conditions, facts),
+        unmet_condition=unmet_condition(document.conditions, facts),
         unchecked=unchecked,
         steps=tuple(steps),
     )

@@ -35,6 +35,8 @@ class Reason(Enum):
     WITH_DETAIL = "{cause}; {detail}"
     BETWEEN_STEPS = "{cause} between two steps"
 
+    DRY_RUN = "dry run: nothing was run; {count} steps would be"
+    DRY_RUN_FAILED = "dry run: nothing was run; {reason}"
     SUCCEEDED = "{succeeded} of {count} steps succeeded"
     EXIT_STATUS = "exit status {status}"
     SIGNAL = "ended by signal {signal}"
@@ -82,6 +84,8 @@ class Reason(Enum):
     CLAIM_MISSING = "the signed document has no {key} as it needs it"
     URL_WITHIN_TEXT = "{found} stands within a longer text, not alone"
     URL_MISSING = "has no URL {found}"
+    DRY_RUN_NOT_FIRST = '"dryRun" has to be the first step of a document'
+    DRY_RUN_OF_NOTHING = '"dryRun" needs steps after it, of which it tells'
     SIGNED_NOT_ALONE = '"signed" has to be the only step of a document'
     NO_OBJECT = "the job document is not a JSON object"
     VERSION_MISSING = 'required ("{version}")'
@@ -152,8 +156,11 @@ class Reason(Enum):
         'Home Assistant (fence "upload_hosts")'
     )
     UNKNOWN_CONDITION = 'must be "stringEqual", not {found}'
-    MISSPELT_ACTION = "must be {meant}, not {found}"
+    MISSPELT_TYPE = "must be {meant}, not {found}"
     UNKNOWN_KEY = "unknown key {found}; known are {known}"
+    VERSION_NOT_BELOW = "{key} is {here}, not less than {wanted}"
+    VERSION_NOT_AT_LEAST = "{key} is {here}, not at least {wanted}"
+    VERSIONS_NOT_COMPARABLE = "{key} is {here}, which cannot be compared with {wanted}"
     FACT_UNKNOWN = "{key} is unknown, not {wanted}"
     OTHER_FACT = "{key} is {here}, not {wanted}"
     EITHER = "{value} or {others}"
