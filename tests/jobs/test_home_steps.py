@@ -169,6 +169,22 @@ async def test_what_was_before_the_job_is_known_to_its_last_step(
     assert known == ["before", "before"]
 
 
+async def test_what_is_broken_off_is_tried_again(
+    device: Device, service: FakeJobsService
+) -> None:
+    """As when something ends that a step has waited for."""
+
+    async def does(attempt: Attempt) -> None:
+        if len(home.attempts) == 1:
+            raise asyncio.CancelledError
+
+    home = Home(does)
+    await _begin(device, home)
+    ended = await service.ended(service.create_job(document(home_step(RESTART))))
+    assert ended.status == "SUCCEEDED"
+    assert len(home.attempts) == 2
+
+
 @pytest.mark.parametrize("keeps", [False, True])
 async def test_a_cancel_reaches_it(
     device: Device, service: FakeJobsService, keeps: bool

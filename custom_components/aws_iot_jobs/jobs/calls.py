@@ -163,7 +163,8 @@ class CheckCall(HomeAssistantCall):
             "entries" if self.entries else "",
             "" if self.tolerance is None else f"availableEntities -{self.tolerance:g}%",
             "recorder" if self.recorder else "",
-            self.url,
+            # What is asked for may be what opens a door.
+            self.url.partition("?")[0],
         )
         return (self.type.value, *filter(None, words))
 

@@ -139,6 +139,7 @@ async def run_attempt(
         await asyncio.wait(
             (doing, stopping), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
+        ended_by_itself = doing.done()
         stopped = stop.is_set()
         await end_task(doing)
     except asyncio.CancelledError:
@@ -147,6 +148,9 @@ async def run_attempt(
     finally:
         stopping.cancel()
     if doing.cancelled():
+        if ended_by_itself and not stopped:
+            # What it waited for was broken off, as when Home Assistant ends.
+            return _result(attempt, RunOutcome.INTERRUPTED)
         outcome = RunOutcome.STOPPED if stopped else RunOutcome.TIMED_OUT
         return _result(attempt, outcome, attempt.goes_on)
     match doing.exception():

@@ -1,0 +1,1 @@
+"""Tests of the steps that run in Home Assistant itself."""
