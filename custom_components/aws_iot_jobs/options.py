@@ -36,6 +36,7 @@ from .jobs.conditions import Facts
 from .jobs.home_steps import NO_HOME, HomeSteps
 from .jobs.settings import AgentSettings
 from .jobs.window import MaintenanceWindow
+from .signing_options import trust_of
 
 type Options = Mapping[str, Any]
 
@@ -63,6 +64,7 @@ def agent_settings(
         window=maintenance_window(options),
         peek=bool(options.get(CONF_PEEK, False)),
         fences=fences_of(options),
+        trust=trust_of(options),
         home=home,
         now=dt_util.now,
         final_details=_versions(options, agent_version),

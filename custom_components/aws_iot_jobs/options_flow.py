@@ -40,6 +40,8 @@ from .const import (
     CONF_REPORT_VERSIONS,
     CONF_RUN_DOCUMENT,
     CONF_RUNNER,
+    CONF_SIGNING_KEY_FILE,
+    CONF_SIGNING_KEYS,
     CONF_WINDOW_DAYS,
     CONF_WINDOW_FROM,
     CONF_WINDOW_TO,
@@ -57,6 +59,13 @@ from .fence_options import (
 from .forms import Form, folded
 from .jobs.approval import ApprovalPolicy
 from .places.runners import RunnerKind
+from .signing_keys import SigningKey
+from .signing_options import (
+    async_read_key_file,
+    read_signing,
+    signing_fields,
+    stored_keys,
+)
 from .validation import async_read_handler_directory
 
 type _Fields = dict[probatio.Marker, Any]
@@ -133,7 +142,7 @@ _TOWARDS_AWS: _Fields = {
 _DOCUMENTS: _Fields = {_defaulted(CONF_RUN_DOCUMENT): BooleanSelector()}
 
 
-def _form(handlers: _Fields) -> Form:
+def _form(handlers: _Fields, signing: _Fields) -> Form:
     return Form(
         "init",
         probatio.Schema(
@@ -141,6 +150,7 @@ def _form(handlers: _Fields) -> Form:
                 probatio.Required("handlers"): folded(handlers, collapsed=False),
                 probatio.Required("approval_and_window"): folded(_APPROVAL_AND_WINDOW),
                 probatio.Required("fences"): folded(_FENCES),
+                probatio.Required("signed_jobs"): folded(signing),
                 probatio.Required("history_and_logs"): folded(_HISTORY_AND_LOGS),
                 probatio.Required("towards_aws"): folded(_TOWARDS_AWS),
                 probatio.Required("documents"): folded(_DOCUMENTS),
@@ -149,26 +159,47 @@ def _form(handlers: _Fields) -> Form:
     )
 
 
-HERE: Final = _form(_HANDLERS_HERE)
+HERE: Final = _form(_HANDLERS_HERE, signing_fields(()))
 """The options of a thing whose handlers run in Home Assistant itself."""
-ELSEWHERE: Final = _form(_HANDLERS_ELSEWHERE)
 
 
 class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
     """Changes how the jobs of a thing are run, approved, fenced, kept and told of."""
 
+    _keys: tuple[SigningKey, ...] = ()
+
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Change the options."""
-        form = HERE if self._is_local else ELSEWHERE
         if user_input is None:
-            return form.show(self, self.config_entry.options)
-        entered = form.flat(user_input)
+            self._keys = stored_keys(self.config_entry.options)
+            shown = {**self.config_entry.options}
+            shown.pop(CONF_SIGNING_KEYS, None)
+            return self._form.show(self, shown)
+        entered = self._form.flat(user_input)
         try:
+            await self._async_read_keys(entered)
             return self.async_create_entry(data=await self._async_read(entered))
         except InvalidInputError as fault:
-            return form.show(self, entered, fault)
+            return self._form.show(self, entered, fault)
+
+    @property
+    def _form(self) -> Form:
+        handlers = _HANDLERS_HERE if self._is_local else _HANDLERS_ELSEWHERE
+        return _form(handlers, signing_fields(self._keys))
+
+    async def _async_read_keys(self, entered: dict[str, Any]) -> None:
+        """Have the keys that are to stay, and those of a file; then the form shows these.
+
+        What was uploaded is given out only once. Raises InvalidInputError.
+        """
+        upload_id = entered.pop(CONF_SIGNING_KEY_FILE, None)
+        stay = entered.pop(CONF_SIGNING_KEYS, ())
+        self._keys = tuple(key for key in self._keys if key.id in stay)
+        if upload_id is not None:
+            found = await async_read_key_file(self.hass, upload_id)
+            self._keys = tuple({key.id: key for key in (*self._keys, *found)}.values())
 
     @property
     def _is_local(self) -> bool:
@@ -187,4 +218,8 @@ class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
             entered.get(CONF_FENCE_PRESET, FencePreset.CUSTOM),
             self.config_entry.data[CONF_ENDPOINT],
         )
-        return kept | read_options({**entered, **preset})
+        return (
+            kept
+            | read_options({**entered, **preset})
+            | read_signing(entered, self._keys)
+        )
