@@ -17,8 +17,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from ..jobs.test_signed import Private, private_pem, public_pem
-from .conftest import Upload
-from .dialog import errors, in_sections
+from .dialog import Upload, errors, in_sections
 from .fake_agent import FakeAgent
 
 KEYS: list[Private] = [

@@ -2,6 +2,7 @@
 
 from typing import Any, Final, cast
 
+from aiohasupervisor import SupervisorError
 import voluptuous as vol
 
 from homeassistant.core import HomeAssistant
@@ -50,7 +51,7 @@ class StepsHere:
         step = await self._async_step(attempt.call)
         try:
             await step.run(attempt.call, attempt)
-        except (HomeAssistantError, vol.Invalid) as err:
+        except (HomeAssistantError, SupervisorError, vol.Invalid) as err:
             raise StepFailedError(str(err) or type(err).__name__) from err
 
     async def _async_step(self, call: HomeAssistantCall) -> HomeStep[HomeAssistantCall]:

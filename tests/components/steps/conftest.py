@@ -1,6 +1,6 @@
 """What the steps' tests need."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 import logging
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from homeassistant.config_entries import ConfigEntry
 
 from ..fake_agent import FakeAgent
+from .bucket import Bucket
 
 
 @pytest.fixture
@@ -24,3 +25,10 @@ def quiet_database() -> Iterator[None]:
 def loaded(agent: FakeAgent, entry: ConfigEntry) -> ConfigEntry:
     """Return the entry of a thing that is set up."""
     return entry
+
+
+@pytest.fixture
+async def bucket(socket_enabled: None) -> AsyncIterator[Bucket]:
+    """Have something that takes files."""
+    async with Bucket() as bucket:
+        yield bucket
