@@ -245,19 +245,16 @@ async def test_certificates(
     [
         ("/missing", "has answered 404, expected below 400"),
         ("/broken", "has answered 500, expected below 400"),
-        ("/slow", "has not answered within 0.05 s"),
         ("/garbage", "does not answer: "),
     ],
 )
 async def test_url_does_not_answer(
     hass: HomeAssistant,
     loaded: ConfigEntry,
-    monkeypatch: pytest.MonkeyPatch,
     path: str,
     found: str,
 ) -> None:
     """Its query, and who logs in, is not told."""
-    monkeypatch.setattr(check_url, "LOOK_SECONDS", 0.05)
     async with _server(hass) as server:
         url = server.make_url(path).with_user("me").with_password("secret")
         call = CheckCall(within=SOON, url=str(url.with_query(token="secret")))
@@ -266,6 +263,17 @@ async def test_url_does_not_answer(
     assert found in str(failed.value)
     assert path in str(failed.value)
     assert "secret" not in str(failed.value)
+
+
+async def test_url_takes_too_long(
+    hass: HomeAssistant, loaded: ConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it for ever."""
+    monkeypatch.setattr(check_url, "LOOK_SECONDS", 0.05)
+    async with _server(hass) as server:
+        call = CheckCall(within=SOON, url=str(server.make_url("/slow")))
+        with pytest.raises(StepFailedError, match=r"has not answered within 0\.05 s"):
+            await Trial(hass, loaded, call).run()
 
 
 @pytest.mark.parametrize("url", ["http://[", "http:///nowhere", "${aws:iot:x}"])

@@ -28,7 +28,6 @@ def database(quiet_database: None, recorder_mock: object) -> None:
 def nothing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing that does not come."""
     monkeypatch.setattr(check, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(check_recorder, "LOOK_SECONDS", 0.2)
 
 
 async def test_it_writes(hass: HomeAssistant, loaded: ConfigEntry) -> None:
@@ -46,10 +45,13 @@ async def test_it_is_switched_off(hass: HomeAssistant, loaded: ConfigEntry) -> N
         await Trial(hass, loaded, CALL).run()
 
 
-async def test_its_database_is_locked(hass: HomeAssistant, loaded: ConfigEntry) -> None:
+async def test_its_database_is_locked(
+    hass: HomeAssistant, loaded: ConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As for a backup, which may never end."""
     recorder = get_instance(hass)
     assert await recorder.lock_database()
+    monkeypatch.setattr(check_recorder, "LOOK_SECONDS", 0.2)
     try:
         with pytest.raises(
             StepFailedError, match=r"it has written nothing within 0\.2 s$"
@@ -57,6 +59,7 @@ async def test_its_database_is_locked(hass: HomeAssistant, loaded: ConfigEntry) 
             await Trial(hass, loaded, CALL).run()
     finally:
         recorder.unlock_database()
+        monkeypatch.undo()
     assert await Trial(hass, loaded, CALL).run()
 
 
