@@ -15,7 +15,7 @@ INDEX = REPOSITORY / "docs" / "README.md"
 PAGES = [
     README,
     REPOSITORY / "CONTRIBUTING.md",
-    *sorted((REPOSITORY / "docs").glob("*.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
     *sorted((REPOSITORY / "addon").glob("*.md")),
 ]
 

@@ -123,7 +123,11 @@ def async_shown_step(
 ) -> JsonObjectType:
     """Return a step by its place, from 1."""
     told = async_translate_step(hass, step, viewer.language)
-    return {**step_response(index, told), "exit_status": exit_status(step.reason)}
+    return {
+        **step_response(index, told),
+        "percent": step.percent,
+        "exit_status": exit_status(step.reason),
+    }
 
 
 def _runner(

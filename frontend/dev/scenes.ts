@@ -1,6 +1,6 @@
 /** Every state that the card knows, with the data that it would have then. */
 
-import type { Job, JobStatus, LogLine, Plan, Step, StepStatus, Thing } from "../src/model";
+import type { Job, JobStatus, LogLine, Plan, PlannedStep, Step, StepStatus, Thing } from "../src/model";
 import { thing as sample } from "../test/samples";
 import type { Scene } from "./home";
 
@@ -28,10 +28,10 @@ const STATUS: Record<string, StepStatus> = {
   skipped: "skipped",
 };
 
-type ShortStep = [name: string, state: string, seconds?: number];
+type ShortStep = [name: string, state: string, seconds?: number, percent?: number];
 
 function steps(short: ShortStep[]): Step[] {
-  return short.map(([step, state, seconds], index) => ({
+  return short.map(([step, state, seconds, percent], index) => ({
     step,
     step_index: index + 1,
     status: STATUS[state] ?? "pending",
@@ -40,6 +40,7 @@ function steps(short: ShortStep[]): Step[] {
     started_at: seconds === undefined ? null : at(seconds),
     ended_at: seconds === undefined || state === "run" ? null : at(0),
     duration: state === "run" ? null : (seconds ?? null),
+    percent: percent ?? null,
     ...(state === "failed" ? { exit_status: 1 } : {}),
   }));
 }
@@ -66,6 +67,7 @@ function job(id: string, status: JobStatus, endedAgo: number | null, seconds: nu
 const RUN: ShortStep[] = [["Back-Up-Settings", "done", 12], ["Download-Firmware", "done", 31], ["Flash-Coordinator", "run", 41], ["Restart-Zigbee", "wait"], ["Check-Network", "wait"]];
 const FIRMWARE_DONE: ShortStep[] = [["Back-Up-Settings", "done", 12], ["Download-Firmware", "done", 31], ["Flash-Coordinator", "done", 66], ["Restart-Zigbee", "ignored", 9], ["Check-Network", "done", 43]];
 const FAIL: ShortStep[] = [["Fetch-Theme", "done", 3], ["Check-Configuration", "failed", 11], ["Apply-Theme", "skipped"], ["Clean-Up", "skipped"]];
+const UPDATE: ShortStep[] = [["Back-Up", "done", 95], ["Update-Core", "run", 131, 40], ["Check", "wait"]];
 const LONG_ID = "fleet-eu-central-1-zigbee-coordinator-firmware-7.4.5-wave-03-b1f9";
 
 const failed = (endedAgo: number) =>
@@ -121,7 +123,16 @@ const PLAN: Plan = {
   ],
 };
 
-function planned(index: number, step: string, kind: "handler" | "command", command: string[]) {
+const UPDATE_PLAN: Plan = {
+  ...PLAN,
+  steps: [
+    { ...planned(1, "Back-Up", "home_assistant", ["createBackup", "before 2026.10.4"]), timeout: 3600 },
+    { ...planned(2, "Update-Core", "home_assistant", ["updateHomeAssistant", "core", "2026.10.4"]), timeout: 3600 },
+    { ...planned(3, "Check", "home_assistant", ["checkHomeAssistant", "2026.10.4", "entries", "recorder"]), timeout: 360 },
+  ],
+};
+
+function planned(index: number, step: string, kind: PlannedStep["kind"], command: string[]) {
   return { step, step_index: index, kind, command, path: command[0] ?? null, run_as_user: "", acts_as_root: false, timeout: null, problem: null };
 }
 
@@ -137,8 +148,10 @@ const writing = (n: number): LogLine => ({ n, step_index: 3, attempt: 1, stream:
 export const SCENES: Record<string, Scene & { config?: object; width?: number; direction?: string }> = {
   idle: { things: one({}) },
   running: { things: one({ job: running() }), log: FLASH, live: writing },
+  updating: { things: one({ job: job("patch-2026-10-4", "in_progress", null, 226, { steps: steps(UPDATE) }) }), log: written(2, ["Home Assistant 2026.10.3 is installed, 2026.10.4 is wanted", "40 %"]) },
   failed: { things: one({ history: [failed(240), ...history()] }), log: FAIL_LOG },
   approval: { things: one({ job: waiting() }), plan: PLAN },
+  approval_update: { things: one({ job: waiting() }), plan: UPDATE_PLAN },
   viewer: { things: one({ thing: thing("demo-home", { may: { control: false, administer: false }, run_document: false }), job: waiting() }), admin: false },
   fetching: { things: one({ job: { ...waiting(), approved_at: at(1) } }), plan: PLAN },
   faults: {

@@ -65,13 +65,30 @@ export function headlineOf(told: Told, place: Place): Headline {
   return { tone: calm ? "off" : tone, icon, line: lineOf(told, place) };
 }
 
-/** Which step of how many: while one is awaited, the next. */
-export function progressOf(job: Job): { step: number; count: number; name: string } {
+/** Which step of how many, and how far that is, where it is known: while one is awaited, the next. */
+export function progressOf(job: Job): { step: number; count: number; name: string; percent: number | null } {
   const current = job.steps.find((step) => step.status === "in_progress");
   const count = job.steps.length;
   const next = job.steps.find((step) => step.status === "pending");
   const shown = current ?? next ?? currentStep(job);
-  return { step: shown?.step_index ?? Math.min(doneCount(job) + 1, count), count, name: shown?.step ?? "" };
+  return {
+    step: shown?.step_index ?? Math.min(doneCount(job) + 1, count),
+    count,
+    name: shown?.step ?? "",
+    percent: current?.percent ?? null,
+  };
+}
+
+/** How far a job is, in words. */
+export function progressWords(job: Job, text: Texts): string {
+  const all = job.steps.length;
+  if (doneCount(job) === all) {
+    return text.get("progress_all", { count: all });
+  }
+  const { step, count, percent } = progressOf(job);
+  return percent === null
+    ? text.get("progress_step", { step, count })
+    : text.get("progress_percent", { step, count, percent });
 }
 
 function lineOf(told: Told, place: Place): string {

@@ -66,6 +66,8 @@ export interface Step {
   started_at: string | null;
   ended_at: string | null;
   duration: number | null;
+  /** How much of it is done, where that is known while it runs. */
+  percent: number | null;
   exit_status?: number | null;
 }
 
@@ -114,7 +116,7 @@ export interface Plan {
 export interface PlannedStep {
   step: string;
   step_index: number;
-  kind: "handler" | "command";
+  kind: "handler" | "command" | "home_assistant";
   command: string[];
   path: string | null;
   run_as_user: string;

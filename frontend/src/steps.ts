@@ -50,8 +50,10 @@ export function wordOf(step: Step, state: StepState, now: Date, text: Texts): st
   switch (state) {
     case "wait":
       return "";
-    case "run":
-      return digital(secondsBetween(step.started_at, now));
+    case "run": {
+      const running = digital(secondsBetween(step.started_at, now));
+      return step.percent === null ? running : text.get("word_percent", { percent: step.percent, time: running });
+    }
     case "done":
       return time;
     case "failed":
@@ -80,6 +82,12 @@ export function currentStep(job: Job): Step | undefined {
 /** How many steps are over: it is what the bar counts. */
 export function doneCount(job: Job): number {
   return job.steps.filter((step) => step.status !== "pending" && step.status !== "in_progress").length;
+}
+
+/** How much of a job is done, from 0 to 1: each of its steps counts alike. */
+export function shareOf(job: Job): number {
+  const running = job.steps.find((step) => step.status === "in_progress")?.percent ?? 0;
+  return (doneCount(job) + running / 100) / job.steps.length;
 }
 
 /** Which rows are shown, from and up to (not with) places from 0; the rest folds. */

@@ -21,6 +21,7 @@ export function step(index: number, status: StepStatus, changes: Partial<Step> =
     started_at: status === "pending" || status === "skipped" ? null : at(60),
     ended_at: null,
     duration: null,
+    percent: null,
     ...changes,
   };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { barStyle, currentStep, doneCount, shownRows, stateOf, wordOf } from "../src/steps";
+import { progressWords } from "../src/headline";
+import { barStyle, currentStep, doneCount, shareOf, shownRows, stateOf, wordOf } from "../src/steps";
 import { barHeight, stripOf } from "../src/strip";
 import { failedJob, job, NOW, step, TEXT } from "./samples";
 
@@ -37,6 +38,8 @@ test("words of steps", () => {
   };
   expect(word("pending")).toBe("");
   expect(word("in_progress")).toBe("1:00");
+  expect(word("in_progress", { percent: 0 })).toBe("0% · 1:00");
+  expect(word("in_progress", { percent: 40 })).toBe("40% · 1:00");
   expect(word("succeeded", { duration: 12.4 })).toBe("0:12");
   expect(word("failed", { duration: 11, exit_status: 1 })).toBe("exit 1 · 0:11");
   expect(word("failed", { duration: 11 })).toBe("failed · 0:11");
@@ -60,6 +63,14 @@ test("the step in focus runs, or failed, or ran last", () => {
 test("the bar counts steps that are over, and thins out", () => {
   expect(doneCount(failedJob())).toBe(3);
   expect([12, 13, 40, 41].map(barStyle)).toEqual(["", "fine", "fine", "plain"]);
+});
+
+test("a step that says how far it is counts with its part", () => {
+  expect(shareOf(job())).toBeCloseTo(1 / 3);
+  const updating = job({ steps: [step(1, "succeeded"), step(2, "in_progress", { percent: 50 })] });
+  expect(shareOf(updating)).toBe(0.75);
+  expect(progressWords(updating, TEXT)).toBe("step 2 of 2, 50%");
+  expect(progressWords(job(), TEXT)).toBe("step 2 of 3");
 });
 
 test("the strip has the oldest first and the job under way last", () => {

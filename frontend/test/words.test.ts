@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { quoted, splitPath } from "../src/argv";
 import { newsOf } from "../src/announcer";
 import { cutId } from "../src/id";
+import type { PlannedStep } from "../src/model";
 import { languageFor, Texts } from "../src/text";
 import { withSteps } from "../src/thing";
 import { adviceOf, placeOf, planSize, reasonOf, resultOf } from "../src/words";
@@ -40,11 +41,12 @@ test("what to do has its subject", () => {
 });
 
 test("a plan says how many of its steps are commands", () => {
-  const plan = (...kinds: ("handler" | "command")[]) => ({
+  const plan = (...kinds: PlannedStep["kind"][]) => ({
     valid: true, problem: null, conditions_met: true, unmet_condition: null, unchecked: null,
     steps: kinds.map((kind, index) => ({ step: "", step_index: index + 1, kind, command: [], path: null, run_as_user: "", acts_as_root: false, timeout: null, problem: null })),
   });
   expect(planSize(plan("handler"), TEXT)).toBe("1 step");
+  expect(planSize(plan("home_assistant", "home_assistant"), TEXT)).toBe("2 steps");
   expect(planSize(plan("command"), TEXT)).toBe("1 step, a command from AWS");
   expect(planSize(plan("handler", "handler", "command"), TEXT)).toBe("3 steps, one of them a command from AWS");
   expect(planSize(plan("command", "command", "handler"), TEXT)).toBe("3 steps, 2 of them commands from AWS");

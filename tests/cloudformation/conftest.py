@@ -20,6 +20,11 @@ ALL = {
     "Packages": "lftp dos2unix",
     "Services": "web db",
     "DownloadKey": "models/model.bin",
+    "UploadFile": "/share/home.log",
+    "CoreVersion": "2026.10.4",
+    "OsVersion": "16.3",
+    "Apps": "core_mosquitto core_ssh a0d7b954_nodered",
+    "HacsRepository": "OWNER/REPOSITORY",
 }
 
 

@@ -329,6 +329,22 @@ async def test_then_only_changes_are_told(
     assert told["thing"]["error"] == "gone"
 
 
+async def test_how_far_a_step_is_is_told(
+    page: Page, agent: FakeAgent, device_id: str
+) -> None:
+    """While it runs, where it is known."""
+    done, checks, restarts = RUNNING.steps
+    agent.push(AgentState(job=RUNNING))
+    id_ = await page.follow("jobs/subscribe", device_id=device_id)
+    told = await page.event(id_)
+    assert [step["percent"] for step in told["job"]["steps"]] == [None, None, None]
+    steps = (done, replace(checks, percent=40), restarts)
+    agent.push(AgentState(job=replace(RUNNING, steps=steps)))
+    told = await page.event(id_)
+    assert told.keys() == {"now", "steps"}
+    assert [step["percent"] for step in told["steps"]] == [40]
+
+
 async def test_what_is_quick_is_told_together(
     hass: HomeAssistant, page: Page, agent: FakeAgent, device_id: str
 ) -> None:

@@ -14,6 +14,7 @@ NAMES = (
     "shutdown.sh",
     "start-services.sh",
     "stop-services.sh",
+    "unpack-file.sh",
     "upload-file.sh",
     "verify-packages-installed.sh",
     "verify-packages-removed.sh",

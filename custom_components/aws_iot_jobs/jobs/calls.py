@@ -301,7 +301,7 @@ def _percent(value: Any) -> float | None:
             return 0.0 if value else None
         case int() | float() if 0 <= value <= 100:
             return float(value)
-        case "" | "false":
+        case None | "" | "false":
             return None
         case "true":
             return 0.0

@@ -1,10 +1,10 @@
-/** How far a job is: the truth is "steps done", so what runs only sweeps. */
+/** How far a job is: in steps that are done. What runs sweeps, unless it says how far it is. */
 
 import { html, nothing, type TemplateResult } from "lit/html.js";
 
-import { progressOf } from "../headline";
-import type { Job } from "../model";
-import { barStyle, doneCount, stateOf } from "../steps";
+import { progressWords } from "../headline";
+import type { Job, Step } from "../model";
+import { barStyle, doneCount, shareOf, stateOf, type StepState } from "../steps";
 import type { Texts } from "../text";
 
 export function barOf(job: Job, text: Texts, className = ""): TemplateResult | typeof nothing {
@@ -13,9 +13,7 @@ export function barOf(job: Job, text: Texts, className = ""): TemplateResult | t
     return nothing;
   }
   const done = doneCount(job);
-  const { step } = progressOf(job);
   const style = barStyle(count);
-  const words = done === count ? text.get("progress_all", { count }) : text.get("progress_step", { step, count });
   return html`<div
     class="bar ${style} ${className} ${job.status === "succeeded" ? "ok" : ""}"
     role="progressbar"
@@ -23,11 +21,17 @@ export function barOf(job: Job, text: Texts, className = ""): TemplateResult | t
     aria-valuemin="0"
     aria-valuemax=${count}
     aria-valuenow=${done}
-    aria-valuetext=${words}
-  >${style === "plain" ? plainBar(job, done, count) : job.steps.map((each) => html`<i class=${stateOf(each, job)}></i>`)}</div>`;
+    aria-valuetext=${progressWords(job, text)}
+  >${style === "plain" ? plainBar(job) : job.steps.map((each) => segment(each, stateOf(each, job)))}</div>`;
 }
 
-function plainBar(job: Job, done: number, count: number): TemplateResult {
+function segment({ percent }: Step, state: StepState): TemplateResult {
+  return state === "run" && percent !== null
+    ? html`<i class="run part" style="--part:${percent}%"></i>`
+    : html`<i class=${state}></i>`;
+}
+
+function plainBar(job: Job): TemplateResult {
   const state = job.steps.some((step) => step.status === "failed") ? "failed" : "done";
-  return html`<i class="whole"><i class=${state} style="width:${(done / count) * 100}%"></i></i>`;
+  return html`<i class="whole"><i class=${state} style="width:${shareOf(job) * 100}%"></i></i>`;
 }

@@ -6,7 +6,7 @@ import { mdiChevronDown } from "../icon-paths";
 import { headlineOf } from "../headline";
 import { icon } from "../icons";
 import { secondsBetween } from "../server-clock";
-import { doneCount } from "../steps";
+import { shareOf } from "../steps";
 import { digital } from "../time";
 import { barOf } from "./bar";
 import { menuOf } from "./menu";
@@ -27,7 +27,7 @@ export function tileOf(view: View, open: () => void): TemplateResult {
   const { situation } = view;
   const { tone, icon: name, line } = headlineOf(view, "compact");
   const running = situation.kind === "running" ? situation.job : null;
-  const share = running?.steps.length ? doneCount(running) / running.steps.length : null;
+  const share = running?.steps.length ? shareOf(running) : null;
   return html`<button type="button" class="head" data-do="open" data-kind=${situation.kind} aria-haspopup="dialog" @click=${open}>
     ${disc(tone, name, share)}
     <span class="who"><span class="name">${view.name}</span><span class="line">${line || "\u00a0"}</span></span>

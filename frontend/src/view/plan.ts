@@ -37,7 +37,7 @@ function stepOf(step: PlannedStep, plan: Plan, text: Texts): TemplateResult {
       <span class="nm" title=${step.step}>${step.step}</span>
       ${command
         ? html`<span class="kind cap ink" data-tone="ask">${icon(mdiConsole)}${text.get("command")}</span>`
-        : html`<span class="kind cap">${text.get("handler")}</span>`}
+        : html`<span class="kind cap">${text.get(step.kind)}</span>`}
     </div>
     ${commandOf(step, command)}
     ${step.problem === null
