@@ -171,6 +171,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) 
     await hass.async_add_executor_job(remove_thing_directory, hass, thing_name)
     if not hass.config_entries.async_entries(DOMAIN, include_ignore=False):
         await async_withdraw_card(hass)
+        user = await async_import_module(hass, f"{__package__}.job_user")
+        await user.async_remove_job_user(hass)
 
 
 async def _async_leave_runner(

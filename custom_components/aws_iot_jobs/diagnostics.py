@@ -8,7 +8,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 
-from .const import CONF_CERTIFICATE, CONF_ENDPOINT, CONF_PRIVATE_KEY, CONF_ROOT_CA
+from .const import (
+    CONF_ALLOWED_ACTIONS,
+    CONF_CERTIFICATE,
+    CONF_ENDPOINT,
+    CONF_PRIVATE_KEY,
+    CONF_ROOT_CA,
+)
 from .coordinator import AwsIotJobsConfigEntry
 from .fence_options import fences_of
 from .jobs.model import AgentState, JobState
@@ -23,10 +29,15 @@ async def async_get_config_entry_diagnostics(
 ) -> dict[str, Any]:
     """Return the settings and the state of a thing."""
     endpoint: str = entry.data[CONF_ENDPOINT]
+    fences = fences_of(entry.options)
+    options = dict(entry.options)
+    # Their data may hold the code of a lock.
+    options.pop(CONF_ALLOWED_ACTIONS, None)
     found = {
         "data": dict(entry.data),
-        "options": dict(entry.options),
-        "fences": list(fences_of(entry.options).up),
+        "options": options,
+        "fences": list(fences.up),
+        "allowed_actions": len(fences.actions),
         "available": entry.runtime_data.last_update_success,
         "version": entry.runtime_data.version,
         "runner_problem": entry.runtime_data.watch.problem,

@@ -8,6 +8,7 @@ from datetime import time, timedelta
 from typing import Any, Final
 
 from .const import (
+    CONF_ALLOWED_ACTIONS,
     CONF_APPROVAL,
     CONF_APPROVAL_TIME_LIMIT,
     CONF_DEFAULT_TIMEOUT,
@@ -35,7 +36,13 @@ from .const import (
     Weekday,
 )
 from .errors import InvalidInputError
-from .fence_options import OPEN_OPTIONS, read_hosts, read_names
+from .fence_options import (
+    OPEN_OPTIONS,
+    read_actions,
+    read_hosts,
+    read_names,
+    said_plainly,
+)
 from .jobs.approval import ApprovalPolicy
 
 MAX_HISTORY_COUNT: Final = 1000
@@ -87,7 +94,7 @@ def read_options(entered: Mapping[str, Any]) -> dict[str, Any]:
         faults.append(fault)
     if faults:
         raise InvalidInputError.of(faults)
-    return options
+    return said_plainly(options)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -175,4 +182,5 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     CONF_FENCE_HANDLERS: read_names,
     CONF_FENCE_USERS: read_names,
     CONF_FENCE_UPLOAD_HOSTS: read_hosts,
+    CONF_ALLOWED_ACTIONS: read_actions,
 }

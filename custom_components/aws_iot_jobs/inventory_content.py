@@ -25,6 +25,7 @@ _FENCES: Final = {
     Fence.HANDLERS: "handlers",
     Fence.USERS: "users",
     Fence.UPLOAD_HOSTS: "uploadHosts",
+    Fence.HOME_ASSISTANT_STEPS: "homeAssistantSteps",
 }
 
 _MAX_PART: Final = 99

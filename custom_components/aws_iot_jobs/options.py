@@ -97,6 +97,7 @@ def inventory_options(options: Options) -> dict[str, bool | int | None]:
         "outageAllowanceSeconds": int(outage_seconds(options)),
         "reportVersions": bool(options.get(CONF_REPORT_VERSIONS, True)),
         "runDocument": may_run_documents(options),
+        "allowedActions": len(fences_of(options).actions),
     }
 
 

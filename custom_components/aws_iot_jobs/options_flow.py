@@ -10,9 +10,13 @@ from homeassistant.helpers.selector import (
     BooleanSelector,
     DurationSelector,
     DurationSelectorConfig,
+    EntitySelector,
+    EntitySelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    ObjectSelector,
+    ObjectSelectorConfig,
     SelectSelector,
     SelectSelectorConfig,
     TextSelector,
@@ -20,12 +24,14 @@ from homeassistant.helpers.selector import (
 )
 
 from .const import (
+    CONF_ALLOWED_ACTIONS,
     CONF_APPROVAL,
     CONF_APPROVAL_TIME_LIMIT,
     CONF_DEFAULT_TIMEOUT,
     CONF_ENDPOINT,
     CONF_FENCE_COMMANDS,
     CONF_FENCE_HANDLERS,
+    CONF_FENCE_HOME_ASSISTANT_STEPS,
     CONF_FENCE_PATHS,
     CONF_FENCE_PRESET,
     CONF_FENCE_UPLOAD_HOSTS,
@@ -50,10 +56,13 @@ from .const import (
 from .entered_options import DEFAULTS, read_options
 from .errors import InvalidInputError
 from .fence_options import (
+    HOME_STEPS,
     LOCKED_DOWN_HANDLERS,
+    NO_STEP,
     NO_URL,
     STEPS_WITHOUT_USER,
     FencePreset,
+    in_force,
     preset_options,
 )
 from .forms import Form, folded
@@ -96,6 +105,28 @@ _WEEKDAYS = SelectSelector(
 _PRESET = SelectSelector(
     SelectSelectorConfig(options=list(FencePreset), translation_key="fence_preset")
 )
+_HOME_STEPS = SelectSelector(
+    SelectSelectorConfig(
+        options=[NO_STEP, *HOME_STEPS],
+        translation_key="fence_home_assistant_steps",
+        multiple=True,
+    )
+)
+_ACTIONS = ObjectSelector(
+    ObjectSelectorConfig(
+        fields={
+            "action": {"required": True, "selector": TextSelector()},
+            "entities": {
+                "selector": EntitySelector(EntitySelectorConfig(multiple=True))
+            },
+            "data": {"selector": ObjectSelector()},
+        },
+        multiple=True,
+        label_field="action",
+        description_field="entities",
+        translation_key="allowed_actions",
+    )
+)
 
 
 def _names(known: Iterable[str], translation_key: str | None = None) -> SelectSelector:
@@ -127,6 +158,8 @@ _FENCES: _Fields = {
     _defaulted(CONF_FENCE_HANDLERS): _names(LOCKED_DOWN_HANDLERS),
     _defaulted(CONF_FENCE_USERS): _names([STEPS_WITHOUT_USER], "fence_users"),
     _defaulted(CONF_FENCE_UPLOAD_HOSTS): _names([NO_URL], "fence_upload_hosts"),
+    _defaulted(CONF_FENCE_HOME_ASSISTANT_STEPS): _HOME_STEPS,
+    _defaulted(CONF_ALLOWED_ACTIONS): _ACTIONS,
 }
 _HISTORY_AND_LOGS: _Fields = {
     _defaulted(CONF_HISTORY_COUNT): _number(),
@@ -174,7 +207,7 @@ class AwsIotJobsOptionsFlow(OptionsFlowWithReload):
         """Change the options."""
         if user_input is None:
             self._keys = stored_keys(self.config_entry.options)
-            shown = {**self.config_entry.options}
+            shown = {**in_force(self.config_entry.options)}
             shown.pop(CONF_SIGNING_KEYS, None)
             return self._form.show(self, shown)
         entered = self._form.flat(user_input)

@@ -120,6 +120,7 @@ def test_all_is_told() -> None:
             "handlers": False,
             "users": False,
             "uploadHosts": True,
+            "homeAssistantSteps": False,
         },
     }
 

@@ -5,7 +5,7 @@ An `input` of the others holds nothing that is not known here: a word that is mi
 not be an update without its backup.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 import json
@@ -24,6 +24,14 @@ HACS: Final = "hacs:"
 
 PLACEHOLDER: Final = "${aws:iot:"
 """What a URL begins with that AWS has not filled in."""
+
+
+ACTION_NAME: Final = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
+"""What the name of an action of Home Assistant looks like."""
+TARGETS: Final = ("entity_id", "device_id", "area_id", "floor_id", "label_id")
+"""What an action of Home Assistant can be for."""
+_TEMPLATE: Final = re.compile(r"\{[{%#]")
+_MAX_LEVELS: Final = 20
 
 
 class ActionType(StrEnum):
@@ -265,7 +273,7 @@ def _logs(fields: dict[str, Any]) -> LogsCall:
 
 def _action_name(value: Any) -> str:
     name = required_text(value).strip()
-    if not re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", name):
+    if not ACTION_NAME.fullmatch(name):
         raise vol.Invalid(Reason.NO_ACTION_NAME.text(found=f"{name!r:.60}"))
     return name
 
@@ -278,8 +286,8 @@ def _ids(value: Any) -> tuple[str, ...]:
 def _target(value: Any) -> dict[str, tuple[str, ...]]:
     target = any_object(value)
     for key in target:
-        if key not in _TARGETS:
-            known = ", ".join(_TARGETS)
+        if key not in TARGETS:
+            known = ", ".join(TARGETS)
             unknown = Reason.UNKNOWN_KEY.text(found=f"{key!r:.40}", known=known)
             raise vol.Invalid(unknown)
     return {key: _ids(ids) for key, ids in target.items() if ids is not None}
@@ -289,9 +297,29 @@ def _data(value: Any) -> dict[str, Any]:
     """Read what an action is given; what it is for stands beside that, to be looked at."""
     data = any_object(value)
     for key in data:
-        if key in _TARGETS:
+        if key in TARGETS:
             raise vol.Invalid(Reason.MISPLACED_TARGET.text(found=repr(key)))
+    for text in _texts(data, _MAX_LEVELS):
+        # Some actions would render it: the file name of a snapshot, for one.
+        if _TEMPLATE.search(text):
+            raise vol.Invalid(Reason.TEMPLATE.text(found=f"{text!r:.60}"))
     return data
+
+
+def _texts(value: Any, levels: int) -> Iterator[str]:
+    """Yield all texts in what JSON can say, if it has no more levels than these."""
+    if levels < 0:
+        raise vol.Invalid(Reason.TOO_MANY_LEVELS.text(count=_MAX_LEVELS))
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, item in value.items():
+                yield key
+                yield from _texts(item, levels - 1)
+        case list():
+            for item in value:
+                yield from _texts(item, levels - 1)
 
 
 def _percent(value: Any) -> float | None:
@@ -325,8 +353,6 @@ def _required_url(value: Any) -> str:
 def _url_or_path(value: Any) -> str:
     return value if isinstance(value, str) and value.startswith("/") else _url(value)
 
-
-_TARGETS = ("entity_id", "device_id", "area_id", "floor_id", "label_id")
 
 _READERS: Final[
     Mapping[ActionType, tuple[Any, Callable[[dict[str, Any]], HomeAssistantCall]]]

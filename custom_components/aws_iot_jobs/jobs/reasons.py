@@ -110,6 +110,8 @@ class Reason(Enum):
     UPDATE_WITHOUT_VERSION = 'required for "{what}", be it "latest"'
     NO_ACTION_NAME = 'must be an action such as "light.turn_on", not {found}'
     MISPLACED_TARGET = "{found} belongs in target"
+    TEMPLATE = "must hold no template, for none is rendered: {found}"
+    TOO_MANY_LEVELS = "must not be nested more than {count} levels deep"
     MUST_BE_PERCENT = "must be a number of percent, from 0 to 100"
     MUST_BE_URL = "must be an http or https URL"
     NO_PROGRAM = "required: its first word is empty"
