@@ -189,6 +189,14 @@ CLAIMS: Final[Mapping[str, str | tuple[str, ...]]] = {
         "jobs/test_fences.py::test_urls_of_other_hosts"
     ),
     "What this does not see": "jobs/test_fences.py::test_text_without_url",
+    # Signed jobs
+    "With [signed jobs](signed-jobs.md)": (
+        "jobs/test_signed.py::test_nothing_else_runs",
+        "jobs/test_signed.py::test_what_has_run_runs_no_more",
+        "jobs/test_signed.py::test_unsigned_jobs_run_where_they_may",
+        "components/test_signing_options.py::test_what_is_no_key_is_told",
+        f"{OPTIONS}::test_no_entity_action_or_command_changes_a_fence",
+    ),
     # Approval, and when jobs are taken
     "[The options](configuration.md#options) of a thing": (
         "jobs/test_approval.py::test_nothing_runs_before_it_is_approved",
