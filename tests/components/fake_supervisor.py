@@ -151,7 +151,7 @@ class FakeSupervisor:
         self.requests.append(asked)
         assert request.headers["Authorization"] == f"Bearer {TOKEN}"
         if asked in self.refuse:
-            return _json({"result": "error", "message": "it is refused"}, status=400)
+            return refusal("it is refused")
         match asked:
             case "GET addons":
                 data: Any = {"addons": [self._app()] if self.installed else []}
@@ -173,8 +173,12 @@ class FakeSupervisor:
                 await self.runner.start()
                 self.started, data = True, {}
             case _:
-                return _json({"result": "error", "message": "not found"}, status=404)
-        return _json({"result": "ok", "data": data})
+                return await self._answer_else(asked, request)
+        return answer(data)
+
+    async def _answer_else(self, asked: str, request: web.Request) -> web.Response:
+        """Answer what a Supervisor is asked that knows more than one app."""
+        return refusal("not found", status=404)
 
     def _store(self) -> dict[str, Any]:
         return _STORE | {"installed": self.installed}
@@ -192,5 +196,11 @@ class FakeSupervisor:
         }
 
 
-def _json(data: Any, status: int = 200) -> web.Response:
-    return web.json_response(data, status=status)
+def answer(data: Any) -> web.Response:
+    """Return what Supervisor answers when all is well."""
+    return web.json_response({"result": "ok", "data": data})
+
+
+def refusal(message: str, status: int = 400) -> web.Response:
+    """Return what Supervisor answers where it does not do what it is asked."""
+    return web.json_response({"result": "error", "message": message}, status=status)
