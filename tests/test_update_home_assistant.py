@@ -14,18 +14,21 @@ import pytest
 import pytest_socket
 
 from stack.aws import Execution, LocalAws, Thing
-from stack.home_assistant import HomeAssistant
+from stack.home_assistant import CONFIGURATION, HomeAssistant
 from stack.integration import DOMAIN, integration_fields
+from stack.paths import ROOT
 
 from .components.fake_supervisor import SLUG, TOKEN
 from .components.fake_updates import Part, UpdatingSupervisor
 from .runner_service import RunnerService
 
 # A Home Assistant starts, ends and starts again, on a busy machine perhaps.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow, pytest.mark.thorough]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 PROGRAM = Path(__file__).with_name("home_assistant_program.py")
 JOB_SECONDS = 120
+RELEASE = (ROOT / "docs/jobs/patch-release.json").read_text()
+"""What is to be run in all homes, as it is documented."""
 
 
 class SupervisedHomeAssistant(HomeAssistant):
@@ -33,7 +36,7 @@ class SupervisedHomeAssistant(HomeAssistant):
 
     def __init__(self, directory: Path, supervisor: UpdatingSupervisor) -> None:
         """Run at the version that the Supervisor has of it."""
-        super().__init__(directory)
+        super().__init__(directory, configuration=f"{CONFIGURATION}recorder:\n")
         self._supervisor = supervisor
 
     @override
@@ -72,7 +75,11 @@ class Home:
                 for given in ({"input": each} for each in inputs)
             ],
         }
-        job_id = await self.aws.create_job(self.thing, document)
+        return await self.run(json.dumps(document))
+
+    async def run(self, document: str) -> Execution:
+        """Have a job run a document; return how it has ended."""
+        job_id = await self.aws.create_job(self.thing, json.loads(document))
         return await self.aws.wait_for_execution(
             self.thing, job_id, seconds=JOB_SECONDS
         )
@@ -110,6 +117,52 @@ async def home(tmp_path: Path, socket_enabled: None) -> AsyncIterator[Home]:
         yield Home(aws=aws, thing=thing, home=home, supervisor=supervisor)
 
 
+async def test_a_release_for_all_homes(home: Home) -> None:
+    """A backup, Core, and a check that it is well: it goes on after the restart.
+
+    What does not start is rolled back, and the job says so. Its log has both lives.
+    """
+    supervisor = home.supervisor
+    rollback = home.home.config / "home-assistant-rollback.log"
+
+    async def roll_back() -> None:
+        rollback.write_text("the frontend does not start\n")
+        await home.home.replace()
+
+    supervisor.broken.add("2026.10.4")
+    supervisor.end_core = roll_back
+    execution = await home.run(RELEASE)
+    assert execution.status == "FAILED"
+    assert execution.status_details["reason"].startswith(
+        "step 3 of 3 'Update-Core': Supervisor rolled back to 2026.10.3, as Home Assistant "
+        "Core 2026.10.4 did not start as it should"
+    )
+    log = await home.log(execution)
+    assert "Home Assistant Core: 2026.10.3 -> 2026.10.4" in log
+    assert "the frontend does not start" in log
+
+    supervisor.end_core = home.home.replace
+    execution = await home.run(RELEASE.replace("2026.10.4", "2026.10.5"))
+    assert execution.status == "SUCCEEDED", execution.status_details
+    log = await home.log(execution)
+    for line in (
+        "Name: before Home Assistant 2026.10.5",
+        "Home Assistant Core: 2026.10.3 -> 2026.10.5",
+        "Home Assistant Core is at 2026.10.5, and was at 2026.10.3",
+        "version: 2026.10.5",
+        "url: / has answered 200",
+    ):
+        assert line in log
+    assert [asked["name"] for asked in supervisor.backups.asked] == [
+        "before Home Assistant 2026.10.4",
+        "before Home Assistant 2026.10.5",
+    ]
+    config = await home.home.request("GET", "/api/config")
+    assert config["version"] == "2026.10.5"
+    assert home.home.blocking_calls() == []
+
+
+@pytest.mark.thorough
 async def test_core(home: Home) -> None:
     """One version does not start, and is rolled back; the next one is there to stay."""
     supervisor = home.supervisor
@@ -155,6 +208,7 @@ async def test_core(home: Home) -> None:
     assert home.home.blocking_calls() == []
 
 
+@pytest.mark.thorough
 async def test_killed_while_core_is_updated(home: Home) -> None:
     """Home Assistant is killed, not ended, and comes back with the version."""
 

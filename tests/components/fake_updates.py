@@ -14,6 +14,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from .fake_supervisor import SLUG, FakeSupervisor, answer, refusal
+from .steps.supervisor_backups import SupervisorBackups
 
 
 def _set() -> asyncio.Event:
@@ -60,6 +61,7 @@ class UpdatingSupervisor(FakeSupervisor):
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     ending: asyncio.Future[object] | None = None
     ends: asyncio.Event = field(default_factory=asyncio.Event)
+    backups: SupervisorBackups = field(default_factory=SupervisorBackups)
 
     def __post_init__(self) -> None:
         """Have the app installed."""
@@ -108,6 +110,8 @@ class UpdatingSupervisor(FakeSupervisor):
                 self.changed.notify_all()
 
     async def _answer_else(self, asked: str, request: web.Request) -> web.Response:
+        if (kept := await self._answer_of_backups(asked, request)) is not None:
+            return kept
         body = await request.json() if request.can_read_body else {}
         if asked in _DEEDS:
             async with self.changed:
@@ -135,6 +139,14 @@ class UpdatingSupervisor(FakeSupervisor):
                 found = self._told(asked)
                 return refusal("not found", 404) if found is None else answer(found)
         return answer({})
+
+    async def _answer_of_backups(
+        self, asked: str, request: web.Request
+    ) -> web.Response | None:
+        if asked == "GET jobs/info":
+            # Those of updates, too.
+            return None
+        return await self.backups.answer(asked, request)
 
     async def _update_core(self, version: str) -> None:
         """Replace the container of Home Assistant: who has asked does not see the answer."""
@@ -321,6 +333,5 @@ _TOLD: dict[str, Any] = {
     },
     "GET ingress/panels": {"panels": {}},
     "GET mounts": {"default_backup_mount": None, "mounts": []},
-    "GET backups": {"backups": []},
     "GET backups/info": {"backups": [], "days_until_stale": 30},
 }

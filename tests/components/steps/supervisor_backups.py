@@ -22,12 +22,7 @@ class SupervisorBackups:
         self.backups: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         app = web.Application()
-        app.router.add_get("/mounts", self._mounts)
-        app.router.add_get("/jobs/{id}", self._job)
-        app.router.add_get("/backups", self._list)
-        app.router.add_post("/backups/new/partial", self._new)
-        app.router.add_get("/backups/{slug}/info", self._info)
-        app.router.add_get("/backups/{slug}/download", self._download)
+        app.router.add_route("*", "/{path:.*}", self._answer)
         self._server = TestServer(app)
         self.looked = asyncio.Event()
 
@@ -85,31 +80,35 @@ class SupervisorBackups:
         }
         job |= {"done": True, "reference": slug, "progress": 100}
 
-    async def _mounts(self, _: web.Request) -> web.Response:
-        return _ok({"default_backup_mount": None, "mounts": []})
+    async def answer(self, asked: str, request: web.Request) -> web.Response | None:
+        """Answer what is asked of backups and of jobs; None if it is something else."""
+        match asked.split("/"):
+            case ["GET backups"]:
+                return _ok({"backups": list(self.backups.values())})
+            case ["POST backups", "new", "partial"]:
+                wanted = await request.json()
+                self.asked.append(wanted)
+                job = self.begin()
+                self.end(job, wanted)
+                return _ok({"job_id": job["uuid"], "slug": job["reference"]})
+            case ["GET backups", slug, "info"]:
+                return _ok(self.backups[slug])
+            case ["GET backups", slug, "download"]:
+                assert slug in self.backups
+                return web.Response(body=CONTENT, content_type="application/tar")
+            case ["GET jobs", "info"]:
+                self.looked.set()
+                return _ok({"ignore_conditions": [], "jobs": list(self.jobs.values())})
+            case ["GET jobs", job_id]:
+                return _ok(self.jobs[job_id])
+        return None
 
-    async def _job(self, request: web.Request) -> web.Response:
-        if request.match_info["id"] == "info":
-            self.looked.set()
-            return _ok({"ignore_conditions": [], "jobs": list(self.jobs.values())})
-        return _ok(self.jobs[request.match_info["id"]])
-
-    async def _list(self, _: web.Request) -> web.Response:
-        return _ok({"backups": list(self.backups.values())})
-
-    async def _new(self, request: web.Request) -> web.Response:
-        asked = await request.json()
-        self.asked.append(asked)
-        job = self.begin()
-        self.end(job, asked)
-        return _ok({"job_id": job["uuid"], "slug": job["reference"]})
-
-    async def _info(self, request: web.Request) -> web.Response:
-        return _ok(self.backups[request.match_info["slug"]])
-
-    async def _download(self, request: web.Request) -> web.Response:
-        assert request.match_info["slug"] in self.backups
-        return web.Response(body=CONTENT, content_type="application/tar")
+    async def _answer(self, request: web.Request) -> web.Response:
+        asked = f"{request.method} {request.match_info['path']}"
+        if asked == "GET mounts":
+            return _ok({"default_backup_mount": None, "mounts": []})
+        found = await self.answer(asked, request)
+        return web.Response(status=404) if found is None else found
 
 
 def _ok(data: Any) -> web.Response:
