@@ -43,8 +43,8 @@ def illustrate(results: Sequence[Result]) -> None:
     _draw("latency.svg", 3, lambda axes: _latency(axes, results))
     _draw("growth.svg", 3, lambda axes: _growth(axes, results))
     page = PAGE.read_text()
-    page = _replace(page, "machine", machine())
-    PAGE.write_text(_replace(page, "figures", tables(results)))
+    page = put_between_marks(page, "machine", machine())
+    PAGE.write_text(put_between_marks(page, "figures", tables(results)))
 
 
 def _draw(name: str, panels: int, draw: Callable[[list[Axes]], None]) -> None:
@@ -167,7 +167,7 @@ def _versions(*packages: str) -> str:
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
 
-def _replace(page: str, name: str, text: str) -> str:
+def put_between_marks(page: str, name: str, text: str) -> str:
     """Replace what a page has between the two marks of a name."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, _, rest = page.partition(begin)

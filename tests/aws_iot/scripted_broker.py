@@ -11,6 +11,9 @@ from typing import Self
 
 from ..certificates import CertificateAuthority
 
+NOT_AUTHORIZED = 0x87
+QUOTA_EXCEEDED = 0x97
+
 
 class Packet(IntEnum):
     """The types of MQTT packets that a client sends here."""
@@ -22,7 +25,7 @@ class Packet(IntEnum):
 
 
 class ScriptedBroker:
-    """It takes one subscription at a time, unless that is to be `refused`.
+    """It takes one subscription at a time, unless that is to be `refused`, for a `reason`.
 
     `silent_after` is the packet from which on it does not answer; `closes_after` the one
     whose answer, if there is one, is the last before it closes the connection. While it is
@@ -44,6 +47,7 @@ class ScriptedBroker:
         self.silent_after: Packet | None = None
         self.closes_after: Packet | None = None
         self.refused = False
+        self.reason = NOT_AUTHORIZED
         self.mute = False
         self.received: list[tuple[Packet, float]] = []
         """What came, and when on the monotonic clock."""
@@ -129,8 +133,8 @@ class ScriptedBroker:
             case Packet.SUBSCRIBE if self.mute:
                 return b""
             case Packet.SUBSCRIBE:
-                code = b"\x87" if self.refused else b"\x01"
-                return b"\x90\x04" + body[:2] + b"\x00" + code
+                code = self.reason if self.refused else 1
+                return b"\x90\x04" + body[:2] + bytes((0, code))
             case Packet.PINGREQ:
                 return b"\xd0\x00"
             case Packet.DISCONNECT:

@@ -6,12 +6,13 @@ import pytest
 
 from custom_components.aws_iot_jobs.aws_iot import backoff, connection
 from custom_components.aws_iot_jobs.aws_iot.errors import (
+    ConnectError,
     DisconnectedError,
     NotAuthorizedError,
 )
 
 from .conftest import TOPIC, Thing
-from .scripted_broker import Packet, ScriptedBroker
+from .scripted_broker import QUOTA_EXCEEDED, Packet, ScriptedBroker
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,20 @@ async def test_a_policy_that_is_mended_is_noticed(
     await misled.connected()
     assert len(scripted.times(Packet.CONNECT)) == 1
     assert len(misled.ready_at) == 1
+
+
+async def test_an_account_that_is_over_its_quota_is_no_policy_that_refuses(
+    misled: Thing, scripted: ScriptedBroker
+) -> None:
+    """Where a whole fleet comes back at once, say: it says what it is, and tries again."""
+    scripted.refused, scripted.reason = True, QUOTA_EXCEEDED
+    await misled.connection.start()
+    await misled.times_lost(2)
+    assert {type(error) for error in misled.errors} == {ConnectError}
+    assert str(misled.errors[0]).endswith("/notify-next: quota exceeded")
+    scripted.refused = False
+    await misled.connected()
+    assert len(scripted.times(Packet.CONNECT)) == 1
 
 
 async def test_subscribing_is_tried_at_once_after_a_hint(

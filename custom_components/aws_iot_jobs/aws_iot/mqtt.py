@@ -163,7 +163,7 @@ class MqttConnection:
         """Subscribe to topic filters with QoS 1.
 
         Raises DisconnectedError without a connection, NotAuthorizedError with the filters
-        that are refused.
+        that the policy refuses, ConnectError where they are refused for something else.
         """
         packet = mqtt5.SubscribePacket(
             subscriptions=[
@@ -172,13 +172,23 @@ class MqttConnection:
             ]
         )
         suback = await self._acknowledged(self.client.subscribe, packet)
-        refused = [
-            topic_filter
+        refused = {
+            topic_filter: code
             for topic_filter, code in zip(filters, suback.reason_codes, strict=True)
             if code >= _FIRST_FAILURE_CODE
+        }
+        forbidden = [
+            topic_filter
+            for topic_filter, code in refused.items()
+            if code == mqtt5.SubackReasonCode.NOT_AUTHORIZED
         ]
+        if forbidden:
+            raise NotAuthorizedError("iot:Subscribe", forbidden)
         if refused:
-            raise NotAuthorizedError("iot:Subscribe", refused)
+            topic_filter, code = next(iter(refused.items()))
+            raise ConnectError(
+                f"AWS IoT refused to subscribe to {topic_filter}: {_reason(code)}"
+            )
 
     async def _acknowledged[P, T](
         self, operate: Callable[[P], concurrent.futures.Future[T]], packet: P
