@@ -115,6 +115,17 @@ async def connection(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowR
     return await choose(hass, menu, "connection")
 
 
+async def enter_options(
+    hass: HomeAssistant, flow: ConfigFlowResult, **options: Any
+) -> ConfigFlowResult:
+    """Send the form of a thing's options as the page does."""
+    result = await hass.config_entries.options.async_configure(
+        flow["flow_id"], in_sections(flow, options)
+    )
+    await hass.async_block_till_done()
+    return result
+
+
 def in_sections(flow: ConfigFlowResult, form: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page sends of a form."""
     sections = sections_of(flow)

@@ -35,7 +35,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 
 from .conftest import ENDPOINT
-from .dialog import errors, in_sections, suggested, words
+from .dialog import enter_options, errors, suggested, words
 from .fake_agent import FakeAgent
 
 CHECK = ActionType.CHECK_HOME_ASSISTANT
@@ -45,11 +45,7 @@ UNLOCK = {"action": "lock.unlock", "entities": [DOOR], "data": {"code": "1234"}}
 
 async def _set(hass: HomeAssistant, entry: MockConfigEntry, **options: Any) -> Any:
     flow = await hass.config_entries.options.async_init(entry.entry_id)
-    result = await hass.config_entries.options.async_configure(
-        flow["flow_id"], in_sections(flow, options)
-    )
-    await hass.async_block_till_done()
-    return result
+    return await enter_options(hass, flow, **options)
 
 
 # Steps of Home Assistant

@@ -1,7 +1,5 @@
 """The keys that sign jobs, in the options of a thing."""
 
-from typing import Any
-
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -17,7 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from ..jobs.test_signed import Private, private_pem, public_pem
-from .dialog import Upload, errors, in_sections
+from .dialog import Upload, enter_options, errors
 from .fake_agent import FakeAgent
 
 KEYS: list[Private] = [
@@ -30,16 +28,6 @@ IDS = [key.id for pem in PEMS for key in read_signing_keys(pem)]
 
 async def _begin(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
     return await hass.config_entries.options.async_init(entry.entry_id)
-
-
-async def _enter(
-    hass: HomeAssistant, flow: ConfigFlowResult, **options: Any
-) -> ConfigFlowResult:
-    result = await hass.config_entries.options.async_configure(
-        flow["flow_id"], in_sections(flow, options)
-    )
-    await hass.async_block_till_done()
-    return result
 
 
 async def test_keys_are_added_and_taken_away(
@@ -58,7 +46,7 @@ async def test_keys_are_added_and_taken_away(
         CONF_SIGNING_KEYS: [],
         CONF_ONLY_SIGNED: True,
     }
-    result = await _enter(hass, flow, **fields)
+    result = await enter_options(hass, flow, **fields)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options[CONF_SIGNING_KEYS] == PEMS
     trust = agents[-1].settings.trust
@@ -66,10 +54,12 @@ async def test_keys_are_added_and_taken_away(
     assert trust.verifier is not None
 
     flow = await _begin(hass, entry)
-    await _enter(hass, flow, **{CONF_SIGNING_KEYS: IDS[1:], CONF_ONLY_SIGNED: True})
+    await enter_options(
+        hass, flow, **{CONF_SIGNING_KEYS: IDS[1:], CONF_ONLY_SIGNED: True}
+    )
     assert entry.options[CONF_SIGNING_KEYS] == PEMS[1:]
     flow = await _begin(hass, entry)
-    await _enter(hass, flow, **{CONF_SIGNING_KEYS: [], CONF_ONLY_SIGNED: False})
+    await enter_options(hass, flow, **{CONF_SIGNING_KEYS: [], CONF_ONLY_SIGNED: False})
     assert CONF_SIGNING_KEYS not in entry.options
     assert not agents[-1].settings.trust.only_signed
 
@@ -79,8 +69,10 @@ async def test_other_options_leave_them(
 ) -> None:
     """What is not touched stays."""
     file = await upload(PEMS[0].encode())
-    await _enter(hass, await _begin(hass, entry), **{CONF_SIGNING_KEY_FILE: file})
-    await _enter(hass, await _begin(hass, entry), fence_commands=True)
+    await enter_options(
+        hass, await _begin(hass, entry), **{CONF_SIGNING_KEY_FILE: file}
+    )
+    await enter_options(hass, await _begin(hass, entry), fence_commands=True)
     assert entry.options[CONF_SIGNING_KEYS] == PEMS[:1]
 
 
@@ -106,11 +98,11 @@ async def test_what_is_no_key_is_told(
     """With the file's name; then another one can be chosen."""
     file = await upload(content, "wrong.pem")
     flow = await _begin(hass, entry)
-    result = await _enter(hass, flow, **{CONF_SIGNING_KEY_FILE: file})
+    result = await enter_options(hass, flow, **{CONF_SIGNING_KEY_FILE: file})
     assert errors(result) == {CONF_SIGNING_KEY_FILE: error}
     assert result["description_placeholders"] == {"file": "wrong.pem"}
     right = await upload(PEMS[0].encode())
-    await _enter(hass, result, **{CONF_SIGNING_KEY_FILE: right})
+    await enter_options(hass, result, **{CONF_SIGNING_KEY_FILE: right})
     assert entry.options[CONF_SIGNING_KEYS] == PEMS[:1]
 
 
@@ -119,12 +111,12 @@ async def test_only_signed_needs_a_key(
 ) -> None:
     """Else no job would run at all. What was uploaded beside another fault is not lost."""
     flow = await _begin(hass, entry)
-    result = await _enter(hass, flow, **{CONF_ONLY_SIGNED: True})
+    result = await enter_options(hass, flow, **{CONF_ONLY_SIGNED: True})
     assert errors(result) == {CONF_ONLY_SIGNED: "only_signed_without_keys"}
     file = await upload(PEMS[0].encode())
     fields = {CONF_SIGNING_KEY_FILE: file, CONF_ONLY_SIGNED: True, "history_count": 0}
-    result = await _enter(hass, result, **fields)
+    result = await enter_options(hass, result, **fields)
     assert errors(result) == {"history_count": "history_count_out_of_range"}
-    await _enter(hass, result, **{CONF_ONLY_SIGNED: True, "history_count": 1})
+    await enter_options(hass, result, **{CONF_ONLY_SIGNED: True, "history_count": 1})
     assert entry.options[CONF_SIGNING_KEYS] == PEMS[:1]
     assert entry.options[CONF_ONLY_SIGNED]

@@ -20,11 +20,11 @@ from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_track_state_change_event
-from homeassistant.helpers.start import async_at_started
 
 from ..jobs.calls import UpdateCall
 from ..jobs.home_steps import Attempt, StepFailedError
 from . import step
+from .started import async_until_started
 from .update_targets import (
     Kind,
     NotThereYetError,
@@ -245,7 +245,7 @@ async def async_found(hass: HomeAssistant, what: str, *, asked: bool) -> Target:
     StepFailedError for one that does not exist. As long as nothing is `asked`, that goes for
     one that tells nothing, too.
     """
-    await async_started(hass)
+    await async_until_started(hass)
     try:
         async with asyncio.timeout(None if asked else READY_SECONDS):
             while True:
@@ -264,21 +264,6 @@ async def async_found(hass: HomeAssistant, what: str, *, asked: bool) -> Target:
                     untrack()
     except TimeoutError:
         raise silent from None
-
-
-async def async_started(hass: HomeAssistant) -> None:
-    """Wait until Home Assistant is started."""
-    started = asyncio.Event()
-
-    @callback
-    def note(_: HomeAssistant) -> None:
-        started.set()
-
-    cancel = async_at_started(hass, note)
-    try:
-        await started.wait()
-    finally:
-        cancel()
 
 
 def _changes(
