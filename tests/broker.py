@@ -364,11 +364,34 @@ def _inventory(thing: str) -> list[dict[str, Any]]:
     return [_allow("publishClientSend", topic)]
 
 
+def _rotation_answers(kind: str, _: str) -> list[dict[str, Any]]:
+    # AWS IoT has no right of its own for the end of a subscription.
+    kinds = (kind, "unsubscribePattern") if kind == "subscribePattern" else (kind,)
+    return [
+        _allow(one, f"{topic}/{answer}")
+        for one in kinds
+        for topic in _ROTATION_REQUESTS
+        for answer in ("accepted", "rejected")
+    ]
+
+
+def _rotation(_: str) -> list[dict[str, Any]]:
+    return [_allow("publishClientSend", topic) for topic in _ROTATION_REQUESTS]
+
+
+_ROTATION_REQUESTS = (
+    "$aws/certificates/create-from-csr/json",
+    "$aws/provisioning-templates/homes-rotation/provision/json",
+)
+
 _OPTIONAL: dict[str, Callable[[str], list[dict[str, Any]]]] = {
     "Inventory": _inventory,
     "Peek": _peek,
     "PeekReceive": partial(_peek_answers, "publishClientReceive"),
     "PeekSubscribe": partial(_peek_answers, "subscribePattern"),
+    "Rotation": _rotation,
+    "RotationReceive": partial(_rotation_answers, "publishClientReceive"),
+    "RotationSubscribe": partial(_rotation_answers, "subscribePattern"),
 }
 """What the optional statements of the documented policy allow."""
 

@@ -1,7 +1,9 @@
-"""AWS IoT's fleet provisioning, over a real broker, with one template.
+"""AWS IoT's fleet provisioning, over a real broker, with a template, and one for rotation.
 
 Faithful to what was observed of AWS: tokens, statuses, and what is answered to what. Its
-hook refuses a thing that has a certificate, unless it is the very one that is asked for.
+hook refuses a thing that has a certificate, unless it is the very one that is asked for. That
+for rotation keeps two active: the one that the thing is connected with, and the one that it
+asks for.
 """
 
 import asyncio
@@ -19,11 +21,14 @@ import aiomqtt
 from .certificates import CertificateAuthority
 
 TEMPLATE = "homes"
+ROTATION_TEMPLATE = "homes-rotation"
 SERIAL_NUMBER = "SerialNumber"
+THING_NAME = "ThingName"
 
 CREATE = "$aws/certificates/create/json"
 CREATE_FROM_CSR = "$aws/certificates/create-from-csr/json"
 REGISTER = f"$aws/provisioning-templates/{TEMPLATE}/provision/json"
+ROTATE = f"$aws/provisioning-templates/{ROTATION_TEMPLATE}/provision/json"
 
 
 @dataclass(kw_only=True)
@@ -79,6 +84,10 @@ class FakeProvisioningService:
         self.certificates: list[Certificate] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.on_request: Callable[[str], None] = lambda _: None
+        self.on_effect: Callable[[str], None] = lambda _: None
+        """Called when a request has had its effect, before it is answered."""
+        self.used: Callable[[], str] = lambda: ""
+        """Tells which certificate, PEM, a thing that rotates is connected with."""
 
     async def __aenter__(self) -> Self:
         """Connect, and stay connected until the end."""
@@ -119,7 +128,7 @@ class FakeProvisioningService:
             timeout=5,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         ) as client:
-            for topic in (CREATE, CREATE_FROM_CSR, REGISTER):
+            for topic in (CREATE, CREATE_FROM_CSR, REGISTER, ROTATE):
                 await client.subscribe(topic, qos=1)
             self._connected.set()
             async for message in client.messages:
@@ -132,6 +141,7 @@ class FakeProvisioningService:
                     answer, ending = self._answer(topic, request), "accepted"
                 except Rejection as err:
                     answer, ending = _rejected(err), "rejected"
+                self.on_effect(topic)
                 if topic in self.faults.lost:
                     self.faults.lost.remove(topic)
                 elif topic not in self.faults.silent:
@@ -147,7 +157,20 @@ class FakeProvisioningService:
         if topic == CREATE_FROM_CSR:
             csr = request["certificateSigningRequest"]
             return self._issue(self.authority.certify("thing-1", csr))
-        return self._register(request)
+        return self._rotate(request) if topic == ROTATE else self._register(request)
+
+    def add(self, pem: str, thing_name: str) -> None:
+        """Have a thing that has a certificate already."""
+        certificate_id = hashlib.sha256(pem.encode()).hexdigest()
+        self.certificates.append(
+            Certificate(
+                certificate_id=certificate_id,
+                pem=pem,
+                token="",
+                status="ACTIVE",
+                thing_name=thing_name,
+            )
+        )
 
     def _issue(self, pem: str) -> dict[str, Any]:
         certificate = Certificate(
@@ -163,24 +186,40 @@ class FakeProvisioningService:
         }
 
     def _register(self, request: dict[str, Any]) -> dict[str, Any]:
-        token = request["certificateOwnershipToken"]
-        found = [one for one in self.certificates if one.token == token]
-        if not found:
-            raise Rejection(
-                "InvalidCertificateOwnershipToken",
-                "Certificate ownership token is invalid.",
-            )
+        certificate = self._of_token(request)
         if (name := request["parameters"].get(SERIAL_NUMBER)) is None:
             raise Rejection(
                 "InvalidParameters",
                 f"Cannot resolve reference value: {SERIAL_NUMBER}",
             )
-        certificate = found[0]
         if not self._allows(certificate, name):
             raise Rejection("AccessDenied", "Access Denied", 403)
         certificate.status = "ACTIVE"
         certificate.thing_name = name
         return {"deviceConfiguration": {}, "thingName": name}
+
+    def _rotate(self, request: dict[str, Any]) -> dict[str, Any]:
+        certificate = self._of_token(request)
+        name, used = request["parameters"][THING_NAME], self.used()
+        known = [one for one in self.active if one.thing_name == name]
+        if used not in [one.pem for one in known]:
+            raise Rejection("AccessDenied", "Access Denied", 403)
+        for other in known:
+            if other.pem != used and other is not certificate:
+                other.status = "INACTIVE"
+        certificate.status = "ACTIVE"
+        certificate.thing_name = name
+        return {"deviceConfiguration": {}, "thingName": name}
+
+    def _of_token(self, request: dict[str, Any]) -> Certificate:
+        token = request["certificateOwnershipToken"]
+        for certificate in self.certificates:
+            if certificate.token == token:
+                return certificate
+        raise Rejection(
+            "InvalidCertificateOwnershipToken",
+            "Certificate ownership token is invalid.",
+        )
 
     def _allows(self, certificate: Certificate, name: str) -> bool:
         """Be the hook: a thing has one certificate, which may be asked for again."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from homeassistant.const import Platform
@@ -20,6 +21,7 @@ from .const import (
     CONF_HANDLER_DIRECTORY,
     CONF_INVENTORY,
     CONF_PRIVATE_KEY,
+    CONF_ROTATION,
     CONF_THING_NAME,
     DOMAIN,
 )
@@ -82,6 +84,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
     """Set up a thing. Its agent connects by itself, whenever AWS IoT can be reached."""
     thing_name = entry.data[CONF_THING_NAME]
     secrets = await SecretStore(hass, thing_name).async_load()
+    try_first = None
+    if secrets.get(CONF_ROTATION):
+        rotation = await async_import_module(hass, f"{__package__}.rotation")
+        rotation.async_recall(hass, entry, secrets)
+        try_first = partial(rotation.async_try_first, hass, entry)
     settings = await _async_get_settings(hass, entry, secrets)
     integration = await async_get_integration(hass, DOMAIN)
     version = str(integration.version)
@@ -125,7 +132,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -
         inventory = await async_import_module(hass, f"{__package__}.inventory")
         entry.runtime_data.inventory = inventory.InventoryReport(hass, entry)
         entry.runtime_data.inventory.async_start()
-    entry.runtime_data.async_start()
+    entry.runtime_data.async_start(try_first)
     await async_offer_card(hass)
     entry.async_create_task(hass, _async_forget_enrolment(hass, entry))
     return True

@@ -24,6 +24,7 @@ from .const import (
     CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
     CONF_PRIVATE_KEY,
+    CONF_ROTATION,
     CONF_RUNNER,
     CONF_RUNNER_TOKEN,
     CONF_THING_NAME,
@@ -274,8 +275,10 @@ class AwsIotJobsConfigFlow(OfferSteps, AppSteps, FenceSteps, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Have an entry connect as it is entered, and its handlers run where they ran."""
         assert self.settings is not None
+        # What is entered counts, and not what a rotation has begun before.
         await self._async_keep(
-            self.settings.thing_name, {CONF_PRIVATE_KEY: self.settings.private_key}
+            self.settings.thing_name,
+            {CONF_PRIVATE_KEY: self.settings.private_key, CONF_ROTATION: ""},
         )
         runner = {CONF_RUNNER: entry.data[CONF_RUNNER]}
         return self.async_update_reload_and_abort(

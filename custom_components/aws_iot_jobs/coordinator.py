@@ -1,6 +1,7 @@
 """The life of a thing's Jobs agent in Home Assistant, and its states."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 import logging
@@ -66,6 +67,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         self.data = agent.state
         self.agent = agent
         self.inventory: InventoryReport | None = None
+        self.rotating = asyncio.Lock()
         self._issues = AgentIssues(hass, issues)
         self._task: asyncio.Task[None] | None = None
         self._refusals = 0
@@ -87,8 +89,11 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
         return "on" if refusal is None else str(refusal)
 
     @callback
-    def async_start(self) -> None:
-        """Let the agent run until it is stopped, at the latest with Home Assistant."""
+    def async_start(self, first: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Let the agent run until it is stopped, at the latest with Home Assistant.
+
+        What is to be done `first` has the thing's name for itself.
+        """
         entry = self.config_entry
         entry.async_on_unload(self.agent.subscribe(self._async_take))
         self._issues.async_take(self.agent.state)
@@ -105,7 +110,7 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
             )
         )
         self._task = entry.async_create_background_task(
-            self.hass, self._async_run(), f"{DOMAIN} {entry.title}"
+            self.hass, self._async_run(first), f"{DOMAIN} {entry.title}"
         )
 
     async def async_stop(self) -> None:
@@ -143,9 +148,11 @@ class JobsCoordinator(DataUpdateCoordinator[AgentState]):
     async def _async_stop_with_home_assistant(self, _: Event) -> None:
         await self.async_stop()
 
-    async def _async_run(self) -> None:
+    async def _async_run(self, first: Callable[[], Awaitable[None]] | None) -> None:
         """Run the agent. When it cannot go on, its entities become unavailable."""
         try:
+            if first is not None:
+                await first()
             await self.agent.run()
         except CredentialsError as err:
             self.async_set_update_error(err)

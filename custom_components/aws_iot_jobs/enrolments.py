@@ -41,6 +41,9 @@ _LOGGER = logging.getLogger(__name__)
 SERIAL_NUMBER: Final = "SerialNumber"
 """The parameter that tells one home from another, in AWS's examples and in our stack."""
 
+ROTATION: Final = "-rotation"
+"""What the name of our stack's template for rotation ends in, beside that for enrolment."""
+
 _NEEDED = (CONF_ENDPOINT, CONF_TEMPLATE, CONF_CERTIFICATE, CONF_PRIVATE_KEY)
 _AS_OF_A_THING = {
     CONF_CLAIM_CERTIFICATE: CONF_CERTIFICATE,
@@ -110,6 +113,7 @@ async def _async_enrol(hass: HomeAssistant, request: EnrolmentRequest) -> ThingS
         certificate=settings.certificate.decode(),
         private_key=settings.private_key.decode(),
         root_ca=None if settings.root_ca is None else settings.root_ca.decode(),
+        rotation_template=f"{request.template}{ROTATION}",
     )
 
 

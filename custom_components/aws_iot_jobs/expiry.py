@@ -21,14 +21,11 @@ LOOK_INTERVAL: Final = timedelta(days=1)
 def async_watch_expiry(
     hass: HomeAssistant, entry: AwsIotJobsConfigEntry, issues: ThingIssues
 ) -> None:
-    """Look at the certificate of a thing, now and once a day until it is unloaded.
-
-    Another certificate comes with a reload.
-    """
-    expires = expiry_of(entry.data[CONF_CERTIFICATE])
+    """Look at the certificate of a thing, now and once a day until it is unloaded."""
 
     @callback
     def look(now: datetime) -> None:
+        expires = expiry_of(entry.data[CONF_CERTIFICATE])
         if now < expires - WARN_BEFORE:
             return
         has_expired = now > expires

@@ -41,6 +41,7 @@ HOME_STEPS: Final[Mapping[str, ActionType]] = {
         ActionType.RESTART_HOME_ASSISTANT,
         ActionType.RELOAD_CONFIGURATION,
         ActionType.COLLECT_LOGS,
+        ActionType.ROTATE_CERTIFICATE,
     )
 }
 """The types of steps that run in Home Assistant, as options have them."""

@@ -21,10 +21,13 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.importlib import async_import_module
 from homeassistant.helpers.selector import TextSelector
+from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN
+from .const import CONF_CERTIFICATE, CONF_ROTATION_TEMPLATE, DOMAIN
 from .coordinator import AwsIotJobsConfigEntry
+from .credentials import expiry_of
 from .issues import Issue
 from .jobs.agent import Agent
 from .jobs.errors import NoSuchJobError
@@ -184,6 +187,55 @@ class ReconfigureFlow(RepairsFlow):
         return opened["flow_id"]
 
 
+class CertificateFlow(ReconfigureFlow):
+    """Has a thing get another certificate by itself, where it knows how, or leads on as above."""
+
+    @override
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask which way, where there are two: AWS IoT takes no certificate that has expired."""
+        data = self._entry.data
+        has_expired = expiry_of(data[CONF_CERTIFICATE]) < dt_util.utcnow()
+        if has_expired or not data.get(CONF_ROTATION_TEMPLATE):
+            return await self.async_step_confirm()
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["rotate", "confirm"],
+            description_placeholders=_placeholders(self),
+        )
+
+    async def async_step_rotate(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask, and get another certificate; what is in the way is told."""
+        errors: dict[str, str] = {}
+        placeholders = _placeholders(self)
+        if user_input is not None:
+            if self._entry.state is not ConfigEntryState.LOADED:
+                return self.async_abort(reason="not_loaded")
+            rotation = await async_import_module(self.hass, f"{__package__}.rotation")
+            certificate = self._entry.data[CONF_CERTIFICATE]
+            try:
+                await rotation.async_rotate(
+                    self.hass,
+                    self._entry,
+                    self._entry.data[CONF_ROTATION_TEMPLATE],
+                    replaces=rotation.fingerprint(certificate),
+                )
+            except rotation.RotationError as err:
+                errors["base"] = "not_rotated"
+                placeholders["reason"] = str(err)
+            else:
+                return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="rotate",
+            data_schema=probatio.Schema({}),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+
 class ApprovalFlow(RepairsFlow):
     """Approves or rejects the job that an issue tells of, and no other."""
 
@@ -257,7 +309,7 @@ def _placeholders(flow: RepairsFlow) -> dict[str, str]:
 
 _FLOWS: Mapping[str, Callable[[AwsIotJobsConfigEntry], RepairsFlow]] = {
     Issue.APPROVAL: ApprovalFlow,
-    Issue.CERTIFICATE: ReconfigureFlow,
+    Issue.CERTIFICATE: CertificateFlow,
     Issue.HANDLERS: FixPermissionsFlow,
     Issue.RUNNER: StartAppFlow,
     Issue.TAKEN_OVER: DisableFlow,

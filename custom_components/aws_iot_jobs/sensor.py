@@ -295,10 +295,14 @@ class JobsSensor(JobsEntity, SensorEntity):
 
 
 class CertificateSensor(JobsEntity, SensorEntity):
-    """Shows when the thing's certificate expires. Another one comes with a reload."""
+    """Shows when the thing's certificate expires."""
 
     def __init__(self, coordinator: JobsCoordinator) -> None:
         """Look at the certificate of the entry."""
         super().__init__(coordinator, CERTIFICATE_EXPIRES)
-        certificate = coordinator.config_entry.data[CONF_CERTIFICATE]
-        self._attr_native_value = expiry_of(certificate)
+
+    @property
+    @override
+    def native_value(self) -> datetime:
+        """When the certificate expires that the thing has now."""
+        return expiry_of(self.coordinator.config_entry.data[CONF_CERTIFICATE])

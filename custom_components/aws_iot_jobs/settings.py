@@ -12,6 +12,7 @@ from .const import (
     CONF_ENDPOINT,
     CONF_PRIVATE_KEY,
     CONF_ROOT_CA,
+    CONF_ROTATION_TEMPLATE,
     CONF_THING_NAME,
 )
 
@@ -20,7 +21,8 @@ from .const import (
 class ThingSettings:
     """Where a thing connects to, and how it proves who it is. Files are PEM.
 
-    Without a `root_ca`, the public authorities that Home Assistant ships are trusted.
+    Without a `root_ca`, the public authorities that Home Assistant ships are trusted. The
+    `rotation_template` is what another certificate is asked for by, where one is known.
     """
 
     endpoint: str
@@ -29,6 +31,7 @@ class ThingSettings:
     certificate: str = field(repr=False)
     private_key: str = field(repr=False)
     root_ca: str | None = field(default=None, repr=False)
+    rotation_template: str = ""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -40,17 +43,22 @@ class ThingSettings:
             certificate=values[CONF_CERTIFICATE],
             private_key=values[CONF_PRIVATE_KEY],
             root_ca=values.get(CONF_ROOT_CA),
+            rotation_template=values.get(CONF_ROTATION_TEMPLATE, ""),
         )
 
     def as_entry_data(self) -> dict[str, Any]:
         """Return what belongs in a config entry: everything but the private key."""
-        data = {
+        data: dict[str, Any] = {
             CONF_ENDPOINT: self.endpoint,
             CONF_PORT: self.port,
             CONF_THING_NAME: self.thing_name,
             CONF_CERTIFICATE: self.certificate,
         }
-        return data if self.root_ca is None else data | {CONF_ROOT_CA: self.root_ca}
+        if self.root_ca is not None:
+            data[CONF_ROOT_CA] = self.root_ca
+        if self.rotation_template:
+            data[CONF_ROTATION_TEMPLATE] = self.rotation_template
+        return data
 
     def connection(self) -> ConnectionSettings:
         """Return what the Jobs agent connects with."""

@@ -7,6 +7,9 @@ from typing import Any
 
 from .paths import AWS_SET_UP
 
+ROTATION_TEMPLATE = "homes-rotation"
+"""The template that the right to another certificate is for, in the local AWS."""
+
 
 def minimal_policy(region: str, account: str) -> str:
     """Return the policy that every home needs as JSON, for a region and an account.
@@ -20,7 +23,7 @@ def minimal_policy(region: str, account: str) -> str:
 
 
 def optional_policy(name: str, region: str, account: str) -> str:
-    """Return a policy that a home may have beyond it as JSON: "Inventory" or "Peek".
+    """Return a policy that a home may have beyond it as JSON: "Inventory", "Peek", "Rotation".
 
     Its name is the Sid of its first statement. Raises LookupError if there is none.
     """
@@ -33,4 +36,5 @@ def optional_policy(name: str, region: str, account: str) -> str:
 def _documented(region: str, account: str) -> Iterator[dict[str, Any]]:
     for block in re.findall(r"```json\n(.*?)```", AWS_SET_UP.read_text(), re.DOTALL):
         if "REGION:ACCOUNT" in block:
-            yield json.loads(block.replace("REGION:ACCOUNT", f"{region}:{account}"))
+            there = block.replace("REGION:ACCOUNT", f"{region}:{account}")
+            yield json.loads(there.replace("TEMPLATE", ROTATION_TEMPLATE))

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fleet")]
 @pytest.fixture
 def templates(shared: SharedFleet) -> dict[str, dict[str, Any]]:
     """Return what AWS says of each, by the name that it has after that of the stack."""
+    shared.update(Rotation="yes")
     iot = shared.aws.iot
     names = [it["jobTemplateId"] for it in iot.list_job_templates()["jobTemplates"]]
     prefix = f"{shared.fleet.name}-"

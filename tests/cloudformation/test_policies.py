@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stack.paths import FLEET_TEMPLATE
-from stack.policy import minimal_policy, optional_policy
+from stack.policy import ROTATION_TEMPLATE, minimal_policy, optional_policy
 
 from .conftest import SharedFleet
 
@@ -39,7 +39,8 @@ def in_order(statements: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "optional", [(), ("Inventory",), ("Peek",), ("Inventory", "Peek")]
+    "optional",
+    [(), ("Inventory",), ("Peek",), ("Rotation",), ("Inventory", "Peek", "Rotation")],
 )
 def test_a_home_may_do_what_is_documented(
     shared: SharedFleet, optional: tuple[str, ...]
@@ -55,7 +56,7 @@ def test_policies_are_short_enough_for_aws(
     shared: SharedFleet, partition: str, region: str
 ) -> None:
     """With all rights, in each partition, for the longest name of a stack."""
-    shared.update(Inventory="yes", Peek="yes")
+    shared.update(Inventory="yes", Peek="yes", Rotation="yes")
     for output in ("ThingPolicyName", "ReceivePolicyName", "ClaimPolicyName"):
         policy = json.dumps(
             shared.aws.policy(shared.fleet.outputs[output]), separators=(",", ":")
@@ -64,6 +65,7 @@ def test_policies_are_short_enough_for_aws(
             policy.replace("arn:aws:", f"arn:{partition}:")
             .replace(shared.aws.region, region)
             .replace(f"/{shared.fleet.name}/", f"/{LONGEST_NAME}/")
+            .replace(f"/{ROTATION_TEMPLATE}/", f"/{LONGEST_NAME}/")
         )
         assert len(there) <= MOST_CHARACTERS, output
 
@@ -74,6 +76,7 @@ def test_documented_policies_are_short_enough_for_aws() -> None:
         minimal_policy("ap-southeast-1", "123456789012"),
         optional_policy("Inventory", "ap-southeast-1", "123456789012"),
         optional_policy("Peek", "ap-southeast-1", "123456789012"),
+        optional_policy("Rotation", "ap-southeast-1", "123456789012"),
     ):
         assert len(re.sub(r"\s", "", policy)) <= MOST_CHARACTERS
 

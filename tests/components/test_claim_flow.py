@@ -59,6 +59,7 @@ from custom_components.aws_iot_jobs.const import (
     CONF_INSTALL_SAMPLES,
     CONF_PARAMETERS,
     CONF_ROOT_CA,
+    CONF_ROTATION_TEMPLATE,
     CONF_RUNNER,
     CONF_TEMPLATE,
     CONF_THING_NAME,
@@ -251,6 +252,7 @@ async def test_enrol_by_a_bundle(
         CONF_THING_NAME: THING,
         CONF_CERTIFICATE: made.certificate.decode(),
         CONF_ROOT_CA: ca.certificate.decode(),
+        CONF_ROTATION_TEMPLATE: f"{TEMPLATE}-rotation",
         CONF_RUNNER: {"kind": "local"},
     }
     assert result["result"].unique_id == THING

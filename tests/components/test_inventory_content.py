@@ -109,6 +109,7 @@ def test_all_is_told() -> None:
             "restartHomeAssistant": True,
             "reloadConfiguration": True,
             "collectLogs": True,
+            "rotateCertificate": True,
         },
         "options": {"runDocument": False},
         "approval": "commands",

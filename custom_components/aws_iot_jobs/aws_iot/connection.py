@@ -93,7 +93,6 @@ class Connection:
         on_wait: Callable[[float | None], None] = lambda _: None,
     ) -> None:
         """Prepare a connection that subscribes to `filters` each time."""
-        self._settings = settings
         self._filters = filters
         self._on_ready = on_ready
         self._on_lost = on_lost
@@ -103,9 +102,7 @@ class Connection:
         self._connection: MqttConnection | None = None
         self._hint: asyncio.Future[None] | None = None
         self._short_connections = 0
-        self._amazons_alone = settings.root_ca is None and authorities.is_amazons(
-            settings.endpoint
-        )
+        self.use(settings)
         self.ready = False
 
     async def start(self) -> None:
@@ -136,6 +133,13 @@ class Connection:
         if not owner.cancelling():
             owner.cancel()
         await asyncio.wait((owner,))
+
+    def use(self, settings: ConnectionSettings) -> None:
+        """Connect with other settings of the same thing the next time."""
+        self._settings = settings
+        self._amazons_alone = settings.root_ca is None and authorities.is_amazons(
+            settings.endpoint
+        )
 
     def retry_now(self) -> None:
         """Connect at once where the next try would come later."""

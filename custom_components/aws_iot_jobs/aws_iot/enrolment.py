@@ -16,6 +16,7 @@ from .check import check_connection
 from .connection import DEFAULT_PORT, ClientSettings, ConnectionSettings
 from .enrolment_errors import (
     ClaimPolicyError,
+    EnrolmentError,
     HookRefusedError,
     NoAnswerError,
     NotConnectedError,
@@ -27,9 +28,9 @@ from .enrolment_errors import (
     UnexpectedError,
 )
 from .errors import AwsIotError, ConnectError, CredentialsError, NotAuthorizedError
-from .lost_registration import NotFoundError, find_thing
+from .lost_registration import NotFoundError, can_connect, find_thing
 from .pending_enrolment import PendingEnrolment
-from .provisioning import THING_NAME, Provisioning
+from .provisioning import THING_NAME, NewCertificate, Provisioning
 from .signing_request import make_private_key, signing_request
 
 _LOGGER = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class EnrolmentRequest:
     """With which claim, template and parameters a home is to be enrolled.
 
     Certificates and key are PEM. Without a `root_ca` the public certificate authorities
-    are trusted.
+    are trusted. A thing that is to have another certificate, which its `thing_name` tells,
+    shows the one that it has as a claim would.
     """
 
     endpoint: str
@@ -56,6 +58,7 @@ class EnrolmentRequest:
     parameters: Mapping[str, str]
     root_ca: bytes | None = field(default=None, repr=False)
     port: int = DEFAULT_PORT
+    thing_name: str | None = None
 
 
 class EnrolmentStore(Protocol):
@@ -114,7 +117,7 @@ class _Enrolment:
                 # What has been made inactive or deleted since is of no use any more.
                 if not isinstance(err.__cause__, CredentialsError):
                     raise
-        async with Provisioning(self._claim) as provisioning:
+        async with Provisioning(self._claim, self._request.thing_name) as provisioning:
             pending = await self._enrolled(pending, provisioning)
         return await self._connect(pending)
 
@@ -163,7 +166,7 @@ class _Enrolment:
             made = await provisioning.create_certificate_from_csr(csr)
         except (NoAnswerError, ClaimPolicyError, UnexpectedError) as err:
             _LOGGER.debug("AWS IoT is to make the key: %s", err)
-            made = await provisioning.create_keys_and_certificate()
+            made = await self._certified_by_aws(provisioning, err)
         pending = replace(
             pending,
             private_key=made.private_key or own_key,
@@ -173,6 +176,20 @@ class _Enrolment:
         )
         await self._store.save(pending)
         return pending
+
+    async def _certified_by_aws(
+        self, provisioning: Provisioning, refusal: EnrolmentError
+    ) -> NewCertificate:
+        """Have AWS make the key, as it has refused to certify one.
+
+        The policy of a thing need not allow that: what it lacks then is what was refused.
+        """
+        try:
+            return await provisioning.create_keys_and_certificate()
+        except ClaimPolicyError:
+            if self._request.thing_name is None:
+                raise
+            raise refusal from None
 
     async def _registered(
         self, pending: PendingEnrolment, provisioning: Provisioning
@@ -197,6 +214,9 @@ class _Enrolment:
         """Return the thing's name if the certificate is active. Raises ThingUnknownError."""
         names = filter(THING_NAME.fullmatch, pending.parameters.values())
         try:
+            if (known := self._request.thing_name) is not None:
+                is_active = await can_connect(self._client(pending), known)
+                return known if is_active else None
             return await find_thing(self._client(pending), names)
         except NotFoundError:
             raise ThingUnknownError(pending.certificate_id or "") from None

@@ -39,3 +39,14 @@ async def find_thing(settings: ClientSettings, names: Iterable[str]) -> str | No
         await connection.close()
         return name
     raise NotFoundError
+
+
+async def can_connect(settings: ClientSettings, thing_name: str) -> bool:
+    """Tell whether a certificate is active, by connecting as its thing. Raises ConnectError."""
+    try:
+        connection = await connect(settings, thing_name)
+    except CredentialsError as err:
+        _LOGGER.debug("The certificate is not active: %s", err)
+        return False
+    await connection.close()
+    return True

@@ -87,9 +87,13 @@ class Provisioning:
     asked again. All that is asked raises the EnrolmentError that tells what is in the way.
     """
 
-    def __init__(self, claim: ClientSettings) -> None:
-        """Take a claim's certificate and key, and where they are good for."""
+    def __init__(self, claim: ClientSettings, client_id: str | None = None) -> None:
+        """Take a claim's certificate and key, and where they are good for.
+
+        A client that is no claim has a `client_id` of its own.
+        """
         self._claim = claim
+        self._client_id = client_id
         self._connection: MqttConnection | None = None
         self._identity: IotIdentityClientV2 | None = None
 
@@ -210,7 +214,9 @@ class Provisioning:
             await self._close()
         if self._connection is None or self._identity is None:
             try:
-                self._connection = await connect(self._claim, new_client_id())
+                self._connection = await connect(
+                    self._claim, self._client_id or new_client_id()
+                )
             except ConnectError as err:
                 raise _not_connected(err) from err
             self._identity = IotIdentityClientV2(

@@ -119,6 +119,10 @@ class JobsService:
         self._fail_pending(DisconnectedError("stopped"))
         await self._connection.stop()
 
+    def use(self, settings: ConnectionSettings) -> None:
+        """Connect with other settings of the same thing the next time."""
+        self._connection.use(settings)
+
     def retry_now(self) -> None:
         """Connect at once where the next try would come later."""
         self._connection.retry_now()

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from ..aws_iot.backoff import backoff
+from ..aws_iot.connection import ConnectionSettings
 from ..aws_iot.errors import AwsIotError, RequestRejectedError
 from ..aws_iot.model import ExecutionKey, JobExecution, JobStatus
 from ..aws_iot.service import JobsService
@@ -214,6 +215,10 @@ class Agent:
         finally:
             if self._serving:
                 await self._service.start()
+
+    def use(self, connection: ConnectionSettings) -> None:
+        """Connect as the same thing by other settings the next time, with jobs as they are."""
+        self._service.use(connection)
 
     async def load(self) -> None:
         """Know what there was before, if it can be read now; `run` waits until it can."""

@@ -48,6 +48,7 @@ class ActionType(StrEnum):
     RESTART_HOME_ASSISTANT = "restartHomeAssistant"
     RELOAD_CONFIGURATION = "reloadConfiguration"
     COLLECT_LOGS = "collectLogs"
+    ROTATE_CERTIFICATE = "rotateCertificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +209,24 @@ class LogsCall(HomeAssistantCall):
         return (self.type.value, self.upload_url)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateCall(HomeAssistantCall):
+    """Get another certificate for the thing, by a provisioning template of AWS IoT.
+
+    Without a `template` it is the one that the thing knows of.
+    """
+
+    type = ActionType.ROTATE_CERTIFICATE
+    default_timeout = 300.0
+
+    template: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return it in words."""
+        return tuple(filter(None, (self.type.value, self.template)))
+
+
 def call_of(type_: ActionType, given: Any) -> HomeAssistantCall:
     """Return what the input of an action in Home Assistant says.
 
@@ -269,6 +288,17 @@ def _check(fields: dict[str, Any]) -> CheckCall:
 
 def _logs(fields: dict[str, Any]) -> LogsCall:
     return LogsCall(upload_url=fields["uploadUrl"])
+
+
+def _rotation(fields: dict[str, Any]) -> RotateCall:
+    return RotateCall(template=fields["template"])
+
+
+def _template(value: Any) -> str:
+    name = plain_text(value).strip()
+    if name and not re.fullmatch(r"[0-9A-Za-z_-]{1,36}", name):
+        raise vol.Invalid(Reason.NO_TEMPLATE_NAME.text(found=f"{name!r:.60}"))
+    return name
 
 
 def _action_name(value: Any) -> str:
@@ -408,5 +438,9 @@ _READERS: Final[
     ActionType.COLLECT_LOGS: (
         vol.Schema({vol.Required("uploadUrl"): _required_url}),
         _logs,
+    ),
+    ActionType.ROTATE_CERTIFICATE: (
+        vol.Schema({vol.Optional("template", default=""): _template}),
+        _rotation,
     ),
 }

@@ -109,6 +109,7 @@ class Reason(Enum):
     USER_IN_HOME_ASSISTANT = "must be empty: Home Assistant itself runs this step"
     UPDATE_WITHOUT_VERSION = 'required for "{what}", be it "latest"'
     NO_ACTION_NAME = 'must be an action such as "light.turn_on", not {found}'
+    NO_TEMPLATE_NAME = "must be the name of a provisioning template, not {found}"
     MISPLACED_TARGET = "{found} belongs in target"
     TEMPLATE = "must hold no template, for none is rendered: {found}"
     TOO_MANY_LEVELS = "must not be nested more than {count} levels deep"

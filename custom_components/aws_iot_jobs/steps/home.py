@@ -22,6 +22,7 @@ _MODULES: Final = {
     ActionType.RESTART_HOME_ASSISTANT: "restart",
     ActionType.RELOAD_CONFIGURATION: "reload",
     ActionType.COLLECT_LOGS: "collect_logs",
+    ActionType.ROTATE_CERTIFICATE: "rotate_certificate",
 }
 
 
