@@ -19,9 +19,16 @@ type Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 class Server:
     """A TCP server that does one thing with all who connect. An async context manager."""
 
-    def __init__(self, talk: Talk, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        talk: Talk,
+        tls: ssl.SSLContext | None = None,
+        *,
+        address: str = "127.0.0.1",
+    ) -> None:
         """Take what is done with a connection."""
         self.port = 0
+        self._address = address
         self._talk = talk
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -30,7 +37,7 @@ class Server:
     async def __aenter__(self) -> Self:
         """Listen."""
         self._server = await asyncio.start_server(
-            self._take, "127.0.0.1", 0, ssl=self._tls
+            self._take, self._address, 0, ssl=self._tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self

@@ -215,7 +215,7 @@ async def _async_get_settings(
         raise ConfigEntryAuthFailed(
             translation_domain=DOMAIN, translation_key="credentials_unusable"
         ) from err
-    return ThingSettings.of({**entry.data, CONF_PRIVATE_KEY: private_key})
+    return ThingSettings.of({**entry.data, **secrets})
 
 
 async def _async_get_place(

@@ -23,7 +23,6 @@ from .const import (
     CONF_ENDPOINT,
     CONF_HANDLER_DIRECTORY,
     CONF_INSTALL_SAMPLES,
-    CONF_PRIVATE_KEY,
     CONF_ROTATION,
     CONF_RUNNER,
     CONF_RUNNER_TOKEN,
@@ -257,7 +256,7 @@ class AwsIotJobsConfigFlow(OfferSteps, AppSteps, FenceSteps, domain=DOMAIN):
         await self.async_set_unique_id(thing_name, raise_on_progress=False)
         self._abort_if_unique_id_configured()
         secrets = {
-            CONF_PRIVATE_KEY: self.settings.private_key,
+            **self.settings.secrets(),
             CONF_RUNNER_TOKEN: runner.token,
         }
         await self._async_keep(thing_name, secrets)
@@ -277,8 +276,7 @@ class AwsIotJobsConfigFlow(OfferSteps, AppSteps, FenceSteps, domain=DOMAIN):
         assert self.settings is not None
         # What is entered counts, and not what a rotation has begun before.
         await self._async_keep(
-            self.settings.thing_name,
-            {CONF_PRIVATE_KEY: self.settings.private_key, CONF_ROTATION: ""},
+            self.settings.thing_name, self.settings.secrets() | {CONF_ROTATION: ""}
         )
         runner = {CONF_RUNNER: entry.data[CONF_RUNNER]}
         return self.async_update_reload_and_abort(

@@ -28,6 +28,10 @@ from .const import (
     CONF_INSTALL_SAMPLES,
     CONF_PARAMETERS,
     CONF_PRIVATE_KEY,
+    CONF_PROXY_HOST,
+    CONF_PROXY_PASSWORD,
+    CONF_PROXY_PORT,
+    CONF_PROXY_USER,
     CONF_ROOT_CA,
     CONF_RUNNER_TOKEN,
     CONF_TEMPLATE,
@@ -36,6 +40,7 @@ from .const import (
 from .forms import Form, folded
 
 SECTION_MORE: Final = "more"
+SECTION_PROXY: Final = "proxy"
 EXAMPLE_ENDPOINT: Final = "a1b2c3d4e5f6g7-ats.iot.eu-west-1.amazonaws.com"
 
 
@@ -49,7 +54,7 @@ class _TakenBackFile(FileSelector):
 
 _TEXT = TextSelector()
 _LINES = TextSelector(TextSelectorConfig(multiline=True))
-_TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
+_SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
 _PORT = NumberSelector(NumberSelectorConfig(mode=NumberSelectorMode.BOX))
 _BUNDLE_FILE = FileSelector(
     FileSelectorConfig(accept=".zip,.json,.pem,application/zip,application/json")
@@ -69,6 +74,14 @@ _MORE = folded(
         probatio.Optional(CONF_ROOT_CA): _ROOT_CA_FILE,
     }
 )
+_PROXY = folded(
+    {
+        probatio.Optional(CONF_PROXY_HOST): _TEXT,
+        probatio.Optional(CONF_PROXY_PORT): _PORT,
+        probatio.Optional(CONF_PROXY_USER): _TEXT,
+        probatio.Optional(CONF_PROXY_PASSWORD): _SECRET,
+    }
+)
 
 # A bundle may have any of these, so none is required to submit the form. Fields for files are
 # high: what is wrong at the fields before them is seen without scrolling.
@@ -80,6 +93,7 @@ THING = Form(
             probatio.Optional(CONF_ENDPOINT): _TEXT,
             probatio.Optional(CONF_THING_NAME): _TEXT,
             probatio.Required(SECTION_MORE): _MORE,
+            probatio.Required(SECTION_PROXY): _PROXY,
             probatio.Optional(CONF_CERTIFICATE): _CERTIFICATE_FILE,
             probatio.Optional(CONF_PRIVATE_KEY): _PRIVATE_KEY_FILE,
         }
@@ -94,6 +108,7 @@ CLAIM = Form(
             probatio.Optional(CONF_TEMPLATE): _TEXT,
             probatio.Optional(CONF_PARAMETERS): _LINES,
             probatio.Required(SECTION_MORE): _MORE,
+            probatio.Required(SECTION_PROXY): _PROXY,
             probatio.Optional(CONF_CLAIM_CERTIFICATE): _CERTIFICATE_FILE,
             probatio.Optional(CONF_CLAIM_PRIVATE_KEY): _PRIVATE_KEY_FILE,
         }
@@ -119,6 +134,7 @@ CONNECTION = Form(
             probatio.Optional(CONF_BUNDLE): _BUNDLE_FILE,
             probatio.Required(CONF_ENDPOINT): _TEXT,
             probatio.Required(SECTION_MORE): _MORE,
+            probatio.Required(SECTION_PROXY): _PROXY,
             probatio.Optional(CONF_CERTIFICATE): _CERTIFICATE_FILE,
             probatio.Optional(CONF_PRIVATE_KEY): _PRIVATE_KEY_FILE,
         }
@@ -138,7 +154,7 @@ ADDRESS = Form(
     probatio.Schema(
         {
             probatio.Required(CONF_URL): _TEXT,
-            probatio.Required(CONF_RUNNER_TOKEN): _TOKEN,
+            probatio.Required(CONF_RUNNER_TOKEN): _SECRET,
         }
     ),
 )

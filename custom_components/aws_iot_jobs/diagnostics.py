@@ -13,6 +13,7 @@ from .const import (
     CONF_CERTIFICATE,
     CONF_ENDPOINT,
     CONF_PRIVATE_KEY,
+    CONF_PROXY_USER,
     CONF_ROOT_CA,
 )
 from .coordinator import AwsIotJobsConfigEntry
@@ -21,7 +22,14 @@ from .jobs.model import AgentState, JobState
 from .jobs.redact import without_signatures
 
 # What a job prints is nobody's business but its owner's.
-TO_REDACT = {CONF_CERTIFICATE, CONF_PRIVATE_KEY, CONF_ROOT_CA, "stderr", "stdout"}
+TO_REDACT = {
+    CONF_CERTIFICATE,
+    CONF_PRIVATE_KEY,
+    CONF_PROXY_USER,
+    CONF_ROOT_CA,
+    "stderr",
+    "stdout",
+}
 
 
 async def async_get_config_entry_diagnostics(

@@ -32,6 +32,7 @@ from .const import (
 from .credentials import check_validity
 from .enrolment_store import PendingEnrolmentStore
 from .errors import InvalidInputError
+from .proxy_fields import proxy_of
 from .settings import ThingSettings
 from .turns import async_begin
 from .validation import async_read_input, connection_fault
@@ -79,6 +80,7 @@ async def async_read_request(
         claim_private_key=values[CONF_PRIVATE_KEY].encode(),
         parameters={name: value for name, value in parameters.items() if value},
         root_ca=None if root_ca is None else root_ca.encode(),
+        proxy=proxy_of(values),
     )
 
 
@@ -114,6 +116,7 @@ async def _async_enrol(hass: HomeAssistant, request: EnrolmentRequest) -> ThingS
         private_key=settings.private_key.decode(),
         root_ca=None if settings.root_ca is None else settings.root_ca.decode(),
         rotation_template=f"{request.template}{ROTATION}",
+        proxy=settings.proxy,
     )
 
 

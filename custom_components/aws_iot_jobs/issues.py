@@ -10,13 +10,22 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 
 from .aws_iot.connection import STABLE_SECONDS
-from .aws_iot.errors import TakenOverError
+from .aws_iot.errors import (
+    ProxyLoginError,
+    ProxyRefusalError,
+    ProxyTlsError,
+    TakenOverError,
+)
 from .const import CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
 from .jobs.model import AgentState
 
 if TYPE_CHECKING:
     # It imports this.
     from .coordinator import AwsIotJobsConfigEntry
+
+
+_PROXY_PROBLEMS = (ProxyLoginError, ProxyRefusalError, ProxyTlsError)
+"""What is the matter with a proxy that does not pass by itself."""
 
 
 class Issue(StrEnum):
@@ -26,6 +35,7 @@ class Issue(StrEnum):
     CERTIFICATE = "certificate"
     HANDLERS = "handlers"
     JOURNAL = "journal"
+    PROXY = "proxy"
     RUNNER = "runner"
     STORAGE = "storage"
     TAKEN_OVER = "taken_over"
@@ -94,6 +104,7 @@ class AgentIssues:
         self._hass = hass
         self._issues = issues
         self._journal_told = False
+        self._proxy_problem: str | None = None
         self._storage_problem: str | None = None
         self._taken_over = False
         self._cancel_stable: CALLBACK_TYPE | None = None
@@ -111,6 +122,7 @@ class AgentIssues:
                 path=str(state.journal_set_aside),
             )
         self._take_storage(state.storage_problem)
+        self._take_proxy(state)
         if isinstance(state.error, TakenOverError):
             self._taken_over = True
             self._issues.async_show(Issue.TAKEN_OVER, "taken_over", fixable=True)
@@ -120,7 +132,7 @@ class AgentIssues:
     def async_stop(self) -> None:
         """Stop to look: what is the matter from now on is not known any more."""
         self._wait_until_stable(connected=False)
-        self._issues.async_clear(Issue.STORAGE, Issue.TAKEN_OVER)
+        self._issues.async_clear(Issue.PROXY, Issue.STORAGE, Issue.TAKEN_OVER)
 
     def _take_storage(self, problem: str | None) -> None:
         if problem == self._storage_problem:
@@ -135,6 +147,18 @@ class AgentIssues:
                 severity=ir.IssueSeverity.ERROR,
                 problem=problem,
             )
+
+    def _take_proxy(self, state: AgentState) -> None:
+        is_in_the_way = isinstance(state.error, _PROXY_PROBLEMS)
+        problem = str(state.error) if is_in_the_way else None
+        if problem == self._proxy_problem:
+            return
+        self._proxy_problem = problem
+        if problem is None:
+            self._issues.async_clear(Issue.PROXY)
+        else:
+            problem = problem[:1].upper() + problem[1:]
+            self._issues.async_show(Issue.PROXY, "proxy", problem=problem)
 
     def _wait_until_stable(self, *, connected: bool) -> None:
         """Count how long a connection lasts: in a fight there are many short ones."""

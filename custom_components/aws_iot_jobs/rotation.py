@@ -153,7 +153,7 @@ async def async_try_first(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> 
         or rotation.renewed.certificate is None
     ):
         return
-    settings = _settings(entry, rotation)
+    settings = await async_connection_settings(hass, entry, rotation)
     try:
         await check_connection(settings)
         await _async_adopt(hass, entry, rotation)
@@ -221,6 +221,8 @@ class _Rotating:
         thing_name = self._entry.data[CONF_THING_NAME]
         rotation = await self._store.async_load()
         if rotation is not None and rotation.stage is Stage.PROVEN:
+            # The try before may have ended right after that was on record.
+            await _async_connect_with(self._hass, self._entry, rotation)
             try:
                 return await self._retire(rotation)
             except TokenExpiredError as err:
@@ -258,7 +260,8 @@ class _Rotating:
 
     async def _retire(self, rotation: Rotation) -> None:
         """Have the old certificate deactivated. Raises EnrolmentError."""
-        await retire_others(_settings(self._entry, rotation), rotation.renewed)
+        settings = await async_connection_settings(self._hass, self._entry, rotation)
+        await retire_others(settings, rotation.renewed)
         self._tell("The certificate before it is deactivated")
         try:
             await self._store.async_save(replace(rotation, stage=Stage.ENDED))
@@ -268,11 +271,15 @@ class _Rotating:
 
 
 async def async_connection_settings(
-    hass: HomeAssistant, entry: AwsIotJobsConfigEntry
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, rotation: Rotation | None = None
 ) -> ConnectionSettings:
-    """Return what a thing connects with."""
+    """Return what a thing connects with: by its new certificate where there is a rotation."""
     secrets = await SecretStore(hass, entry.data[CONF_THING_NAME]).async_load()
-    return ThingSettings.of({**entry.data, **secrets}).connection()
+    known = {**entry.data, **secrets}
+    if rotation is not None:
+        known[CONF_CERTIFICATE] = rotation.renewed.certificate
+        known[CONF_PRIVATE_KEY] = rotation.renewed.private_key
+    return ThingSettings.of(known).connection()
 
 
 async def _async_adopt(
@@ -281,12 +288,20 @@ async def _async_adopt(
     """Have a thing use its new certificate from now on. Raises OSError."""
     rotation = replace(rotation, stage=Stage.PROVEN)
     await _RotationStore(hass, entry).async_save(rotation)
+    await _async_connect_with(hass, entry, rotation)
+    return rotation
+
+
+async def _async_connect_with(
+    hass: HomeAssistant, entry: AwsIotJobsConfigEntry, rotation: Rotation
+) -> None:
+    """Have a thing and its agent use a new certificate that is proven."""
+    settings = await async_connection_settings(hass, entry, rotation)
     _use(hass, entry, rotation)
     coordinator = entry.runtime_data
-    coordinator.agent.use(_settings(entry, rotation))
+    coordinator.agent.use(settings)
     ThingIssues(hass, entry).async_clear(Issue.CERTIFICATE)
     coordinator.async_update_listeners()
-    return rotation
 
 
 def _use(hass: HomeAssistant, entry: AwsIotJobsConfigEntry, rotation: Rotation) -> None:
@@ -308,15 +323,6 @@ def _forget_when_saved(hass: HomeAssistant, entry: AwsIotJobsConfigEntry) -> Non
             await secrets.async_update({CONF_ROTATION: ""})
 
     entry.async_on_unload(async_call_later(hass, SAVED_AFTER, forget))
-
-
-def _settings(entry: AwsIotJobsConfigEntry, rotation: Rotation) -> ConnectionSettings:
-    """Return what a thing connects with by its new certificate."""
-    renewed = {
-        CONF_CERTIFICATE: rotation.renewed.certificate,
-        CONF_PRIVATE_KEY: rotation.renewed.private_key,
-    }
-    return ThingSettings.of({**entry.data, **renewed}).connection()
 
 
 def _still_two(err: EnrolmentError, thing_name: str, template: str) -> RotationError:

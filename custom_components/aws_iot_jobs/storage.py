@@ -15,8 +15,9 @@ _STORAGE_VERSION = 1
 class SecretStore:
     """The secrets of a thing, in a file that only Home Assistant's user can read.
 
-    They are its private key, PEM, the token of the runner that it uses, and while it gets
-    another certificate, what is kept of that, by the names of their fields. Config entries are readable by everybody on the machine.
+    They are its private key, PEM, the token of the runner that it uses, the password of its
+    proxy, and while it gets another certificate, what is kept of that, by the names of their
+    fields. Config entries are readable by everybody on the machine.
     """
 
     def __init__(self, hass: HomeAssistant, thing_name: str) -> None:

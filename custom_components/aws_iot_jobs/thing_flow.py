@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 import asyncio
-from typing import Any, override
+from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.const import CONF_PORT
@@ -12,16 +12,32 @@ from homeassistant.data_entry_flow import AbortFlow
 from .aws_iot.connection import DEFAULT_PORT
 from .checks import async_begin_check
 from .config_forms import EXAMPLE_ENDPOINT
-from .const import CONF_ENDPOINT, CONF_THING_NAME
+from .const import (
+    CONF_ENDPOINT,
+    CONF_PROXY_HOST,
+    CONF_PROXY_PORT,
+    CONF_PROXY_USER,
+    CONF_THING_NAME,
+)
 from .coordinator import AwsIotJobsConfigEntry
 from .errors import InvalidInputError
 from .forms import Form
 from .progress import async_shown
+from .proxy_fields import known_beside
 from .settings import ThingSettings
 from .storage import SecretStore
 from .thing_form import ThingForm
 from .turns import async_end, async_outcome
 from .validation import async_read_input
+
+_SHOWN: Final = {
+    CONF_ENDPOINT,
+    CONF_PORT,
+    CONF_PROXY_HOST,
+    CONF_PROXY_PORT,
+    CONF_PROXY_USER,
+}
+"""What a form is filled in with of an entry."""
 
 
 class ThingSteps(ConfigFlow):
@@ -108,7 +124,7 @@ class ThingSteps(ConfigFlow):
         if entry is None:
             self._entered = ThingForm({CONF_PORT: DEFAULT_PORT})
             return
-        shown = {CONF_ENDPOINT, CONF_PORT} & form.fields
+        shown = _SHOWN & form.fields & entry.data.keys()
         self._entered = ThingForm(
             {field: entry.data[field] for field in shown}, entry.data[CONF_THING_NAME]
         )
@@ -154,7 +170,9 @@ class ThingSteps(ConfigFlow):
         if entry is not None:
             store = SecretStore(self.hass, entry.data[CONF_THING_NAME])
             secrets = await store.async_load()
-            known = {**entry.data, **secrets}
+            known = known_beside(
+                self._entered.texts, {**entry.data, **secrets}, form.fields
+            )
         values = await async_read_input(self.hass, self._entered.values(), known)
         return ThingSettings.of(values)
 

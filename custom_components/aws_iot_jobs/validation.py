@@ -1,6 +1,7 @@
 """Whether what a user enters works: each field, all together, and with AWS IoT."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 import logging
 from pathlib import Path
 import re
@@ -21,11 +22,16 @@ from .aws_iot.errors import (
     EndpointError,
     NotAuthorizedError,
     NoTlsError,
+    ProxyLoginError,
+    ProxyRefusalError,
+    ProxyTlsError,
+    ProxyUnreachableError,
     RequestTimeoutError,
     ServerCertificateError,
     ServerNameError,
     ServerValidityError,
     UnknownHostError,
+    UnknownProxyError,
 )
 from .const import (
     CONF_CERTIFICATE,
@@ -34,6 +40,10 @@ from .const import (
     CONF_INSTALL_SAMPLES,
     CONF_PARAMETERS,
     CONF_PRIVATE_KEY,
+    CONF_PROXY_HOST,
+    CONF_PROXY_PASSWORD,
+    CONF_PROXY_PORT,
+    CONF_PROXY_USER,
     CONF_ROOT_CA,
     CONF_RUNNER_TOKEN,
     CONF_TEMPLATE,
@@ -44,6 +54,7 @@ from .errors import InvalidInputError
 from .parameters import read_parameters
 from .places.runners import async_ask
 from .places.samples import install_samples
+from .proxy_fields import read_proxy_user
 from .runner.client import (
     RunnerAddress,
     RunnerError,
@@ -65,6 +76,11 @@ _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 _NEEDED: Final = (CONF_ENDPOINT, CONF_THING_NAME, CONF_CERTIFICATE, CONF_PRIVATE_KEY)
 
 _CONNECTION_FAULTS: tuple[tuple[type[AwsIotError], str, str], ...] = (
+    (UnknownProxyError, CONF_PROXY_HOST, "proxy_unknown"),
+    (ProxyUnreachableError, CONF_PROXY_HOST, "proxy_unreachable"),
+    (ProxyLoginError, CONF_PROXY_USER, "proxy_login_refused"),
+    (ProxyRefusalError, CONF_PORT, "proxy_refuses"),
+    (ProxyTlsError, CONF_PROXY_HOST, "proxy_opens_tls"),
     (UnknownHostError, CONF_ENDPOINT, "endpoint_unknown"),
     (NoTlsError, CONF_PORT, "port_without_tls"),
     (EndpointError, CONF_ENDPOINT, "endpoint_unreachable"),
@@ -246,12 +262,23 @@ def read_endpoint(text: str) -> str:
     return host.lower()
 
 
-def read_port(value: float) -> int:
+def read_port(value: float, field: str = CONF_PORT) -> int:
     """Return a port. Raises InvalidInputError."""
     port = int(value)
     if port != value or not 0 < port < 65536:
-        raise InvalidInputError({CONF_PORT: "invalid_port"})
+        raise InvalidInputError({field: "invalid_port"})
     return port
+
+
+def read_proxy_host(text: str) -> str:
+    """Return the host name of a proxy; nothing means that there is none.
+
+    Raises InvalidInputError.
+    """
+    host = re.sub(r"^http://", "", text.strip(), flags=re.IGNORECASE).rstrip("/.")
+    if host and not _HOST.fullmatch(host):
+        raise InvalidInputError({CONF_PROXY_HOST: "invalid_proxy_host"})
+    return host.lower()
 
 
 def read_thing_name(text: str) -> str:
@@ -279,6 +306,10 @@ async def _async_read_field(hass: HomeAssistant, field: str, value: Any) -> Any:
 _TEXT_READERS: Mapping[str, Callable[[Any], Any]] = {
     CONF_ENDPOINT: read_endpoint,
     CONF_PORT: read_port,
+    CONF_PROXY_HOST: read_proxy_host,
+    CONF_PROXY_PORT: partial(read_port, field=CONF_PROXY_PORT),
+    CONF_PROXY_USER: read_proxy_user,
+    CONF_PROXY_PASSWORD: str,
     CONF_THING_NAME: read_thing_name,
     CONF_TEMPLATE: read_template,
     CONF_PARAMETERS: read_parameters,

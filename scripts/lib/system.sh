@@ -18,6 +18,7 @@ package_of() {
     case $1 in
         pivot_root | setpriv | unshare) echo util-linux ;;
         ip) echo iproute2 ;;
+        tinyproxy) echo tinyproxy-bin ;; # the program without its service
         *) echo "$1" ;;
     esac
 }

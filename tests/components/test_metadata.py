@@ -151,6 +151,7 @@ def test_issues_are_translated(words: dict[str, Any]) -> None:
         "certificate_expired",
         "certificate_expires",
         "journal_set_aside",
+        "proxy",
         "storage",
         "taken_over",
         "handler_permissions",

@@ -11,6 +11,7 @@ from .errors import (
     ConnectError,
     CredentialsError,
     EndpointError,
+    ProxyTlsError,
     RequestRejectedError,
     ServerCertificateError,
 )
@@ -89,6 +90,9 @@ def better_known(
     """
     if doubt is not None:
         return doubt
+    if isinstance(error, ProxyTlsError) and settings.root_ca is not None:
+        # The authority of whoever opens TLS may be the one that is trusted.
+        return error
     if isinstance(error, ServerCertificateError):
         return EndpointError(
             f"{settings.endpoint}:{settings.port} proves who it is, but most likely it does "

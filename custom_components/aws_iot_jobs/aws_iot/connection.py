@@ -18,10 +18,12 @@ from .errors import (
     CredentialsError,
     DisconnectedError,
     EndpointError,
+    ProxyError,
     ServerCertificateError,
     TakenOverError,
 )
 from .mqtt import Loss, MqttConnection, Timing
+from .proxy import Proxy
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ TAKEOVERS = 3
 class ClientSettings:
     """Where to connect to, and with what. Certificates and key are PEM.
 
-    Without a `root_ca` the public certificate authorities are trusted.
+    Without a `root_ca` the public certificate authorities are trusted, without a `proxy` the
+    endpoint is connected to directly.
     """
 
     endpoint: str
@@ -53,6 +56,7 @@ class ClientSettings:
     private_key: bytes = field(repr=False)
     root_ca: bytes | None = field(default=None, repr=False)
     port: int = DEFAULT_PORT
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +245,7 @@ class Connection:
         """Connect, subscribe and stay so. Raises the ConnectError that ends it."""
         try:
             connection = await self._open(connection)
-        except EndpointError:
+        except EndpointError, ProxyError:
             # Where nobody can connect, there is no fight for a name.
             self._short_connections = 0
             raise

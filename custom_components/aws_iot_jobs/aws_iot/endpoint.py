@@ -9,35 +9,33 @@ has a doubt, and the client decides.
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
-import errno
 import logging
 import os
-import socket
 import ssl
 from typing import Any, Final
 
 from . import authorities
 from .connection import ALPN_PORT, ClientSettings
 from .errors import (
+    BeyondProxyError,
     ClockError,
     ConnectError,
     CredentialsError,
     EndpointError,
     NoTlsError,
+    ProxyError,
+    ProxyTlsError,
     ServerCertificateError,
     ServerNameError,
     ServerValidityError,
-    UnknownHostError,
 )
+from .tunnel import connect
 
 _LOGGER = logging.getLogger(__name__)
 
-CONNECT_SECONDS: Final = 10
-"""How long a name and a port may take to answer. The client waits less for the port."""
 HANDSHAKE_SECONDS: Final = 10
 """How long a TLS handshake may take: as long as the client gives it."""
 
-_NEXT_ADDRESS_SECONDS = 0.25
 _READ_BYTES = 65536
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python has no name for."""
@@ -56,17 +54,6 @@ _EXPIRED = 10
 _SELF_SIGNED = 18
 _UNTRUSTED = {_SELF_SIGNED, 7, 19, 20, 21}
 _OTHER_NAME = {62, 64}
-
-_NETWORK_ERRORS = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "connection reset",
-    errno.EHOSTUNREACH: "no way to that host",
-    errno.ENETUNREACH: "no way to that network",
-    errno.ENETDOWN: "the network is down",
-    errno.ETIMEDOUT: "no answer",
-    errno.EACCES: "this machine does not let it out",
-    errno.EPERM: "this machine does not let it out",
-}
 
 _CLIENT_CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 _VERSION_ERRORS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
@@ -94,6 +81,27 @@ async def look_at_endpoint(settings: ClientSettings) -> ConnectError | None:
     None when TLS works. Raises the ConnectError for what the client would not accept either.
     """
     try:
+        doubt = await _look(settings)
+    except ConnectError as err:
+        raise _blamed(err, settings) from err
+    return None if doubt is None else _blamed(doubt, settings)
+
+
+def _blamed(error: ConnectError, settings: ClientSettings) -> ConnectError:
+    """Return what is the matter with TLS as the proxy's fault, where there is one.
+
+    AWS IoT itself does it well. Behind a proxy that opens TLS, to look into it, somebody else
+    answers, and the thing cannot prove to AWS who it is.
+    """
+    if settings.proxy is None or isinstance(
+        error, (BeyondProxyError, CredentialsError, ProxyError, ServerValidityError)
+    ):
+        return error
+    return ProxyTlsError(str(error))
+
+
+async def _look(settings: ClientSettings) -> ConnectError | None:
+    try:
         context = await asyncio.to_thread(_trusting_context, settings)
     except ssl.SSLError:
         return None
@@ -116,7 +124,7 @@ async def _shake_hands(
     TLS runs over plain streams, so that what is no TLS can be told. Raises ConnectError,
     ssl.SSLError and _ClosedError.
     """
-    reader, writer = await _connect(settings)
+    reader, writer = await connect(settings)
     try:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             return await _negotiate(settings, context, reader, writer)
@@ -158,38 +166,6 @@ async def _negotiate(
             raise NoTlsError(f"{_where(settings)} {_what_speaks(data)}")
         heard = True
         incoming.write(data)
-
-
-async def _connect(
-    settings: ClientSettings,
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a connection to an endpoint. Raises EndpointError."""
-    where = _where(settings)
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            return await asyncio.open_connection(
-                settings.endpoint,
-                settings.port,
-                happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
-                all_errors=True,
-            )
-    except TimeoutError as err:
-        raise EndpointError(
-            f"{where} does not answer within {CONNECT_SECONDS} s"
-        ) from err
-    except (socket.gaierror, UnicodeError) as err:
-        _LOGGER.debug("%s has no address: %s", settings.endpoint, err)
-        raise UnknownHostError(
-            f"no address is known for {settings.endpoint}{_why_unknown(err)}"
-        ) from err
-    except (OSError, ExceptionGroup) as err:
-        errors = err.exceptions if isinstance(err, ExceptionGroup) else [err]
-        _LOGGER.debug("%s cannot be reached: %s", where, errors)
-        # Their own words have the addresses, once for each.
-        reasons = {_why_unreachable(each) for each in errors}
-        raise EndpointError(
-            f"{where} cannot be reached: {', '.join(sorted(reasons))}"
-        ) from err
 
 
 async def _distrust(
@@ -310,19 +286,6 @@ def _tls_error(settings: ClientSettings, err: ssl.SSLError) -> ConnectError:
     return EndpointError(f"the TLS handshake with {where} fails")
 
 
-def _why_unknown(err: Exception) -> str:
-    """Say why a name has no address, where that may be no fault of the name."""
-    if isinstance(err, UnicodeError):
-        return ": it is no host name"
-    if isinstance(err, socket.gaierror) and err.errno == socket.EAI_AGAIN:
-        return ": no name server answers"
-    return ""
-
-
-def _why_unreachable(err: Exception) -> str:
-    return _NETWORK_ERRORS.get(getattr(err, "errno", None) or 0, "the network fails")
-
-
 def _is_tls(start: bytes) -> bool:
     return start[0] in _RECORD_TYPES and start[1:2] in {b"", bytes([_RECORD_VERSION])}
 
@@ -400,4 +363,5 @@ def _ascii(pem: bytes) -> str:
 
 
 def _where(settings: ClientSettings) -> str:
-    return f"{settings.endpoint}:{settings.port}"
+    where = f"{settings.endpoint}:{settings.port}"
+    return where if settings.proxy is None else f"{where} behind {settings.proxy}"

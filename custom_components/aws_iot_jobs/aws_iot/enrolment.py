@@ -31,6 +31,7 @@ from .errors import AwsIotError, ConnectError, CredentialsError, NotAuthorizedEr
 from .lost_registration import NotFoundError, can_connect, find_thing
 from .pending_enrolment import PendingEnrolment
 from .provisioning import THING_NAME, NewCertificate, Provisioning
+from .proxy import Proxy
 from .signing_request import make_private_key, signing_request
 
 _LOGGER = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class EnrolmentRequest:
     root_ca: bytes | None = field(default=None, repr=False)
     port: int = DEFAULT_PORT
     thing_name: str | None = None
+    proxy: Proxy | None = None
 
 
 class EnrolmentStore(Protocol):
@@ -102,6 +104,7 @@ class _Enrolment:
         self._claim = ClientSettings(
             endpoint=request.endpoint,
             port=request.port,
+            proxy=request.proxy,
             root_ca=request.root_ca,
             certificate=request.claim_certificate,
             private_key=request.claim_private_key,
@@ -230,6 +233,7 @@ class _Enrolment:
         settings = ConnectionSettings(
             endpoint=client.endpoint,
             port=client.port,
+            proxy=client.proxy,
             root_ca=client.root_ca,
             certificate=client.certificate,
             private_key=client.private_key,

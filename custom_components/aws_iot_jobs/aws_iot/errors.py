@@ -43,6 +43,34 @@ class ClockError(ServerValidityError):
     """The clock here is wrong: it is before the beginning of the server's certificate."""
 
 
+class ProxyError(ConnectError):
+    """The proxy is in the way: this is no fault of the endpoint."""
+
+
+class UnknownProxyError(ProxyError):
+    """There is no address for the proxy's name."""
+
+
+class ProxyUnreachableError(ProxyError):
+    """Nothing answers there as a proxy does."""
+
+
+class ProxyLoginError(ProxyError):
+    """The proxy wants a user and a password, or others."""
+
+
+class ProxyRefusalError(ProxyError):
+    """The proxy opens no connection to the endpoint at this port."""
+
+
+class ProxyTlsError(ProxyError, ServerCertificateError):
+    """What answers behind the proxy is not AWS IoT: most likely the proxy opens TLS."""
+
+
+class BeyondProxyError(EndpointError):
+    """The proxy says that it cannot reach the endpoint."""
+
+
 class CredentialsError(ConnectError):
     """AWS IoT refuses the certificate, or the key does not belong to it."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import logging
 from typing import TYPE_CHECKING, Any
 
-from awscrt import exceptions, io, mqtt5
+from awscrt import exceptions, http, io, mqtt5
 from awsiot import mqtt5_client_builder
 
 from .errors import (
@@ -21,9 +21,14 @@ from .errors import (
     DisconnectedError,
     EndpointError,
     NotAuthorizedError,
+    ProxyRefusalError,
+    ProxyTlsError,
+    ProxyUnreachableError,
     ServerCertificateError,
 )
 from .no_delay import UndelayedSocket
+from .proxy import Proxy
+from .tunnel import ask_proxy
 
 if TYPE_CHECKING:
     from .connection import ClientSettings
@@ -49,6 +54,7 @@ _ENDPOINT_ERRORS = {
     "AWS_IO_SOCKET_NETWORK_DOWN": "the network is down",
     "AWS_IO_SOCKET_TIMEOUT": "no answer",
 }
+_PROXY_ERRORS = "AWS_ERROR_HTTP_"
 _SERVER_CERTIFICATE_ERRORS = {
     "AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE",
     "AWS_IO_TLS_UNKNOWN_ROOT_CERTIFICATE",
@@ -98,11 +104,12 @@ class MqttConnection:
         `on_message` is called in the event loop, with topic and payload. Raises
         CredentialsError for a key or certificate of no use.
         """
+        self._settings = settings
         self._where = f"{settings.endpoint}:{settings.port}"
         self._timing = timing
         self._started = False
         self._events = _Events(settings, client_id, on_message, loop)
-        self._socket = UndelayedSocket(settings.port)
+        self._socket = UndelayedSocket((settings.proxy or settings).port)
         self.client = _client(
             settings, client_id, timing, self._events, self._socket.options
         )
@@ -114,6 +121,8 @@ class MqttConnection:
 
     async def open(self) -> None:
         """Connect. Raises the ConnectError that tells why that was not possible."""
+        # The library waits for a proxy's answer without end, and does not tell what it was.
+        await ask_proxy(self._settings)
         self._started = True
         self.client.start()
         opened = self._events.opened
@@ -315,6 +324,7 @@ def _client(
             ca_bytes=settings.root_ca,
             client_id=client_id,
             socket_options=socket_options,
+            http_proxy_options=_proxy_options(settings.proxy),
             keep_alive_interval_sec=timing.keep_alive,
             ping_timeout_ms=timing.ping_timeout * 1000,
             ack_timeout_sec=timing.ack_timeout,
@@ -341,6 +351,21 @@ def _client(
         raise CredentialsError(
             "the certificate or the private key cannot be used"
         ) from err
+
+
+def _proxy_options(proxy: Proxy | None) -> http.HttpProxyOptions | None:
+    """Return how the library is to use a proxy: by a tunnel, through which TLS goes untouched."""
+    if proxy is None:
+        return None
+    authentication = http.HttpProxyAuthenticationType
+    return http.HttpProxyOptions(
+        proxy.host,
+        proxy.port,
+        auth_type=authentication.Basic if proxy.user else authentication.Nothing,
+        auth_username=proxy.user,
+        auth_password=proxy.password,
+        connection_type=http.HttpProxyConnectionType.Tunneling,
+    )
 
 
 def _ignore(_topic: str, _payload: bytes) -> None:
@@ -390,6 +415,20 @@ def _connect_error(
     name = getattr(data.exception, "name", "")
     where = f"{settings.endpoint}:{settings.port}"
     _LOGGER.debug("No connection to %s: %s (%s)", where, data.exception, name)
+    if (proxy := settings.proxy) is not None:
+        if name in _ENDPOINT_ERRORS:
+            return ProxyUnreachableError(
+                f"the proxy {proxy} cannot be reached: {_ENDPOINT_ERRORS[name]}"
+            )
+        if name.startswith(_PROXY_ERRORS):
+            return ProxyRefusalError(
+                f"the proxy {proxy} opens no connection to {where}"
+            )
+        if name in _SERVER_CERTIFICATE_ERRORS:
+            return ProxyTlsError(
+                f"{where} behind {proxy} is not trusted, or does not ask for the thing's "
+                f"certificate: most likely the proxy opens TLS"
+            )
     if name in _ENDPOINT_ERRORS:
         return EndpointError(f"{where} cannot be reached: {_ENDPOINT_ERRORS[name]}")
     if name in _SERVER_CERTIFICATE_ERRORS:

@@ -35,6 +35,7 @@ async def renew(
         claim_private_key=settings.private_key,
         parameters={THING_NAME: settings.thing_name},
         thing_name=settings.thing_name,
+        proxy=settings.proxy,
     )
     await _let_pass_an_interval()
     return await enrol(request, store)
