@@ -25,7 +25,13 @@ from homeassistant.util import dt as dt_util
 
 from .aws_iot.errors import AwsIotError, DisconnectedError, NotAuthorizedError
 from .aws_iot.shadow import encode_report, merged, update_topic
-from .const import CONF_INVENTORY, CONF_THING_NAME, DOCUMENTATION_URL, DOMAIN
+from .const import (
+    CONF_INVENTORY,
+    CONF_SIGNING_KEYS,
+    CONF_THING_NAME,
+    DOCUMENTATION_URL,
+    DOMAIN,
+)
 from .coordinator import AwsIotJobsConfigEntry
 from .fence_options import fences_of
 from .inventory_content import Inventory, describe, steady
@@ -265,6 +271,7 @@ class InventoryReport:
             held=self._held,
             options=inventory_options(entry.options),
             fences=fences_of(entry.options),
+            verifies=bool(entry.options.get(CONF_SIGNING_KEYS)),
         )
 
 

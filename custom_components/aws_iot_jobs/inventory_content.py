@@ -64,7 +64,8 @@ class Inventory:
 
     `versions` are of what does not belong to the system. `pending_updates` are those that
     are known: of core, os and supervisor the version that waits, of others how many wait,
-    and None where none does. `free_disk` is in MiB.
+    and None where none does. `free_disk` is in MiB. `verifies` is whether there is a key that
+    signs jobs.
     """
 
     system: System
@@ -78,6 +79,7 @@ class Inventory:
     held: bool = False
     options: Mapping[str, bool | int | None] = field(default_factory=dict)
     fences: Fences = OPEN
+    verifies: bool = False
 
 
 def version_number(version: str) -> int | None:
@@ -114,7 +116,7 @@ def describe(inventory: Inventory, *, now: datetime) -> dict[str, Any]:
         },
         **_last_backup(inventory.last_backup, now),
         "freeDiskMiB": inventory.free_disk,
-        "capabilities": _capabilities(inventory.fences),
+        "capabilities": _capabilities(inventory),
         "options": dict(inventory.options),
         "approval": inventory.approval.value,
         "window": _window(inventory.window),
@@ -165,9 +167,10 @@ def _number_of_day(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _capabilities(fences: Fences) -> dict[str, bool]:
+def _capabilities(inventory: Inventory) -> dict[str, bool]:
     """Return which types of steps there are, and whether they are let run here."""
-    return {type_.value: fences.allows(type_) for type_ in ActionType}
+    allowed = {type_.value: inventory.fences.allows(type_) for type_ in ActionType}
+    return allowed | {ActionType.SIGNED.value: inventory.verifies}
 
 
 def _window(window: MaintenanceWindow | None) -> dict[str, Any] | None:

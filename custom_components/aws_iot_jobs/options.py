@@ -16,6 +16,7 @@ from .const import (
     CONF_HISTORY_COUNT,
     CONF_HISTORY_DAYS,
     CONF_LOG_KIB,
+    CONF_ONLY_SIGNED,
     CONF_OUTAGE_ALLOWANCE,
     CONF_PEEK,
     CONF_REPORT_VERSIONS,
@@ -97,6 +98,7 @@ def inventory_options(options: Options) -> dict[str, bool | int | None]:
         "outageAllowanceSeconds": int(outage_seconds(options)),
         "reportVersions": bool(options.get(CONF_REPORT_VERSIONS, True)),
         "runDocument": may_run_documents(options),
+        "onlySigned": bool(options.get(CONF_ONLY_SIGNED, False)),
         "allowedActions": len(fences_of(options).actions),
     }
 

@@ -100,7 +100,7 @@ def test_all_is_told() -> None:
         "capabilities": {
             "runHandler": True,
             "runCommand": False,
-            "signed": True,
+            "signed": False,
             "dryRun": True,
             "updateHomeAssistant": True,
             "createBackup": True,
