@@ -15,7 +15,7 @@ from .components.steps.bucket import Bucket
 from .jobs.documents import command_step, document, home_step
 
 # A Home Assistant starts, is killed and starts again, on a busy machine perhaps.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow, pytest.mark.thorough]
 
 JOB_SECONDS = 120
 

@@ -248,8 +248,10 @@ CLAIMS: Final[Mapping[str, str | tuple[str, ...]]] = {
         "components/test_claim_flow.py::test_kept_on_disk_or_not_at_all"
     ),
     # Keys and tokens
-    "- The private key and the token of a runner": (
+    "- The private key, the token of a runner and": (
         "components/test_storage.py::test_secrets",
+        "components/test_proxy.py::test_add_through_a_proxy",
+        "components/test_proxy.py::test_diagnostics",
         "components/test_init.py::test_private_key_is_not_in_the_entry",
         "components/test_init.py::test_removal",
     ),

@@ -95,6 +95,8 @@ async def test_another_process_is_done(
     hass: HomeAssistant, trial: Trial, stopper: Stopper
 ) -> None:
     """When all of it has started: not before."""
+    # The step is loaded by then.
+    assert await trial.problem() is None
     trial.known = "another process"
     hass.set_state(CoreState.starting)
     running = asyncio.ensure_future(trial.run())
