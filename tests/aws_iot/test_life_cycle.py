@@ -228,7 +228,10 @@ async def test_many_sessions_leave_no_thread_and_no_file(
         await thing.connected()
         await thing.connection.stop()
         counts.append(_held())
-    assert counts[-1] <= counts[4]
+    # The library closes a socket a moment after it says that it has stopped.
+    async with asyncio.timeout(10):
+        while _held() > counts[4]:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_retry_in_a_handshake_that_hangs_is_not_lost(
