@@ -20,7 +20,7 @@ from .const import (
 )
 from .errors import InvalidInputError
 from .jobs.actions import AllowedAction, Fault, fault_of
-from .jobs.calls import ActionType
+from .jobs.calls import HOME_STEP_TYPES, ActionType
 from .jobs.fences import NO_USER, Fences
 from .jobs.hosts import ANY_SUBDOMAIN, host_pattern
 
@@ -32,17 +32,7 @@ NO_STEP: Final = "no_step"
 """Stands for no step of Home Assistant at all."""
 
 HOME_STEPS: Final[Mapping[str, ActionType]] = {
-    type_.name.lower(): type_
-    for type_ in (
-        ActionType.UPDATE_HOME_ASSISTANT,
-        ActionType.CREATE_BACKUP,
-        ActionType.CALL_ACTION,
-        ActionType.CHECK_HOME_ASSISTANT,
-        ActionType.RESTART_HOME_ASSISTANT,
-        ActionType.RELOAD_CONFIGURATION,
-        ActionType.COLLECT_LOGS,
-        ActionType.ROTATE_CERTIFICATE,
-    )
+    type_.name.lower(): type_ for type_ in HOME_STEP_TYPES
 }
 """The types of steps that run in Home Assistant, as options have them."""
 _CHECK: Final = ActionType.CHECK_HOME_ASSISTANT.name.lower()

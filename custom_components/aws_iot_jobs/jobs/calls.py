@@ -444,3 +444,6 @@ _READERS: Final[
         _rotation,
     ),
 }
+
+HOME_STEP_TYPES: Final = tuple(_READERS)
+"""The types of the steps that run in Home Assistant itself."""

@@ -15,7 +15,7 @@ from typing import Any
 import voluptuous as vol
 
 from ..runner.model import CommandCall, HandlerCall
-from .calls import ActionType, HomeAssistantCall, call_of
+from .calls import HOME_STEP_TYPES, ActionType, HomeAssistantCall, call_of
 from .errors import InvalidJobDocumentError
 from .fields import (
     SPACES,
@@ -133,7 +133,7 @@ def _action_type(value: Any) -> ActionType:
     except ValueError:
         found = f"{value!r:.40}"
         unknown = Reason.UNKNOWN_ACTION.text(found=found)
-        if close := difflib.get_close_matches(value, _HERE, n=1):
+        if close := difflib.get_close_matches(value, HOME_STEP_TYPES, n=1):
             unknown = Reason.MISSPELT_TYPE.text(meant=f'"{close[0]}"', found=found)
         raise vol.Invalid(unknown) from None
 
@@ -168,7 +168,7 @@ def _action(value: Any) -> Any:
     action = any_object(value)
     if action.get("type") == ActionType.DRY_RUN:
         return {"type": ActionType.DRY_RUN}
-    if action.get("type") in _HERE:
+    if action.get("type") in HOME_STEP_TYPES:
         return _input(_ACTION_HERE(action), lambda given, type_: call_of(type_, given))
     schemas = {
         ActionType.RUN_HANDLER: _HANDLER_INPUT,
@@ -209,12 +209,6 @@ _ACTION_HERE = json_object(
         vol.Optional("input", default=dict): any_object,
         vol.Optional("runAsUser", default=""): _nobody,
     }
-)
-_APART = (ActionType.SIGNED, ActionType.DRY_RUN)
-_HERE = tuple(
-    type_
-    for type_ in ActionType
-    if type_ not in (ActionType.RUN_HANDLER, ActionType.RUN_COMMAND, *_APART)
 )
 _STEP = json_object({vol.Required("action"): _action})
 _CONDITION = json_object(

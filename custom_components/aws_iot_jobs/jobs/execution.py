@@ -89,7 +89,8 @@ class Execution:
         self._accepted = accepted
         try:
             await self._job.unless_stopped(self._tidied())
-            await self._job.unless_stopped(self._look_before())
+            if self._has_to_look_before:
+                await self._job.unless_stopped(self._look_before())
             for index, step in enumerate(self._document.all_steps):
                 state = self._progress.steps[index]
                 if not state.status.ended:
@@ -102,14 +103,21 @@ class Execution:
         self._job.change(progress=stopped(self._progress))
         return self._outcome()
 
+    @property
+    def _has_to_look_before(self) -> bool:
+        """Whether a step may want to know how it was before the job, which begins now."""
+        return self._progress.last_started_index is None and any(
+            isinstance(step.call, HomeAssistantCall)
+            for step in self._document.all_steps
+        )
+
     async def _look_before(self) -> None:
         """Know how it was before the job, where a step is to compare with that."""
-        if self._progress.last_started_index is not None:
-            return
         for index, step in enumerate(self._document.all_steps):
             if isinstance(step.call, HomeAssistantCall):
                 known = await self._home.before(step.call)
-                self._job.change(progress=self._with_step(index, known=known))
+                if known is not None:
+                    self._job.change(progress=self._with_step(index, known=known))
 
     @property
     def _progress(self) -> JobProgress:
